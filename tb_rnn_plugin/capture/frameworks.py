@@ -1,0 +1,39 @@
+"""Which framework a model comes from, told by its classes: no framework is imported to find out."""
+
+import importlib
+from typing import Any, Protocol, cast
+
+from tb_rnn_plugin.capture.taps import Taps
+from tb_rnn_plugin.record import LayerRecord
+
+
+class CaptureModule(Protocol):
+    """What the module of a framework offers; `rnn_summary` documents it."""
+
+    def attach(self, model: Any, *, every: int, samples: int | None, layers: Any, optimizer: Any) -> Taps:
+        """Taps in the user's own pass."""
+
+    def capture(
+        self, model: Any, x: Any, y: Any, *, loss: Any, layers: Any, sample_weight: Any, training: bool
+    ) -> list[LayerRecord]:
+        """One batch, in a pass of its own."""
+
+
+# The package that a model's class comes from → the module that captures it.
+_CAPTURE_MODULES = {"keras": "tb_rnn_plugin.capture.keras"}
+
+
+def capture_module(model: object) -> CaptureModule:
+    """The module that attaches taps to this model and captures its layers.
+
+    Raises:
+        TypeError: If the model is of no known framework.
+    """
+    for base in type(model).__mro__:
+        module = _CAPTURE_MODULES.get(base.__module__.partition(".")[0])
+        if module is not None:
+            return cast("CaptureModule", importlib.import_module(module))
+    raise TypeError(
+        f"model: expected a model of one of {', '.join(_CAPTURE_MODULES)}, "
+        f"got {type(model).__module__}.{type(model).__qualname__}."
+    )

@@ -1,0 +1,95 @@
+"""What the taps of every framework share: when they record, and how a training loop holds them."""
+
+import abc
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from tb_rnn_plugin.record import LayerRecord
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Schedule:
+    """Which steps are written, and so which forward and backward passes have to be recorded.
+
+    A write is due on the first step that reaches or passes a multiple of `every`. Recording has to begin *before* that
+    step's forward pass, so the next step is foretold from the distance of the last two.
+    """
+
+    def __init__(self, every: int) -> None:
+        """Records the first step, and then every `every` steps.
+
+        Raises:
+            TypeError: If `every` is not an int.
+            ValueError: If `every` is below 1.
+        """
+        if isinstance(every, bool) or not isinstance(every, int):
+            raise TypeError(f"every: expected an int, got {type(every).__name__}.")
+        if every < 1:
+            raise ValueError(f"every: expected at least 1, got {every}.")
+        self.every = every
+        self._last_step: int | None = None
+        self._reached: int | None = None  # the last step written; before that, the first one seen
+
+    def is_due(self, step: int) -> bool:
+        """Whether a multiple of `every` lies in the steps since the last write, `step` included."""
+        if self._reached is None or step < self._reached:  # the first step, or a loop that starts over
+            return step % self.every == 0
+        return step // self.every > self._reached // self.every
+
+    def advance(self, step: int, *, written: bool) -> bool:
+        """Takes note that `step` is over; returns whether the next step has to be recorded."""
+        distance = max(step - self._last_step, 1) if self._last_step is not None else 1
+        self._last_step = step
+        if written or self._reached is None:
+            self._reached = step
+        return self.is_due(step + distance)
+
+
+class Taps(abc.ABC):
+    """Taps on the recurrent layers of one model: what `rnn_summary.attach` returns.
+
+    A context manager: leaving it, by an exception too, detaches the taps and leaves the model as it was.
+    """
+
+    def __init__(self, *, every: int, samples: int | None) -> None:
+        """Sets how often is written, and of how many samples the arrays are kept (None: of all)."""
+        if samples is not None and (isinstance(samples, bool) or not isinstance(samples, int)):
+            raise TypeError(f"samples: expected an int or None, got {type(samples).__name__}.")
+        if samples is not None and samples < 1:
+            raise ValueError(f"samples: expected at least 1, got {samples}.")
+        self.schedule = Schedule(every)
+        self.samples = samples
+
+    def __enter__(self) -> "Self":
+        """The taps themselves: they are attached from the moment they are made."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Detaches."""
+        self.detach()
+
+    def collect(self, step: int) -> list[LayerRecord]:
+        """The records of the pass just made, when `step` is one to be written; else none.
+
+        Called once a step, after the backward pass. It also turns recording on or off for the next pass.
+        """
+        due = self.schedule.is_due(step)
+        records = self.take() if due else []
+        self.arm(armed=self.schedule.advance(step, written=bool(records)))
+        return records
+
+    @abc.abstractmethod
+    def arm(self, *, armed: bool) -> None:
+        """Turns recording on or off, beginning with the next forward pass."""
+
+    @abc.abstractmethod
+    def take(self) -> list[LayerRecord]:
+        """The records of what was recorded since the last call, in model order; empty when no backward pass was."""
+
+    @abc.abstractmethod
+    def detach(self) -> None:
+        """Takes the taps off. Calling it again does nothing."""

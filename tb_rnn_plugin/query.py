@@ -1,0 +1,385 @@
+"""What is asked of TensorBoard's data provider, as typed values. Knows no HTTP.
+
+Every answer costs what is asked for, not what was logged: arrays are read by their keys, and what was read of a series
+is kept until the provider lists something newer.
+"""
+
+import concurrent.futures
+import dataclasses
+import functools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from tensorboard import errors
+from tensorboard.data import provider
+
+from tb_rnn_plugin import metadata
+from tb_rnn_plugin.encoding import ArrayKey, EncodingError, StoredArrays, decode_summary
+from tb_rnn_plugin.record import MATRIX_QUANTITIES, FloatArray
+from tb_rnn_plugin.rnn_data_pb2 import QuantitySummary, SeriesMetadata
+
+# The provider samples when it loads; what it kept is all read.
+_ALL_KEPT = 10**6
+_SERIES_CACHED = 512
+_DIRECTORIES_CACHED = 4096
+_READERS = 16
+
+# The order in which a person meets the quantities; what is not named here comes after them.
+_QUANTITY_ORDER = (
+    "activation",
+    "output_gradient",
+    "bptt_gradient",
+    "cell_state",
+    "cell_state_gradient",
+    *MATRIX_QUANTITIES,
+)
+
+
+class NotFoundError(LookupError):
+    """There is no such run, layer, quantity, step, sample or matrix; the message says what there is."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesKey:
+    """One quantity of one layer in one run."""
+
+    run: str
+    layer: str
+    quantity: str
+
+    def __str__(self) -> str:
+        """For a message."""
+        return f"run {self.run!r}, layer {self.layer!r}, quantity {self.quantity!r}"
+
+
+@dataclasses.dataclass(frozen=True)
+class ListedSeries:
+    """A series that exists, and how far it has come."""
+
+    metadata: SeriesMetadata
+    last_step: int
+    last_wall_time: float
+
+
+@dataclasses.dataclass(frozen=True)
+class ListedRun:
+    """A run with RNN data; `position` is its place among all runs of TensorBoard."""
+
+    run: str
+    position: int
+    series: list[ListedSeries]
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """All that there is."""
+
+    runs: list[ListedRun]
+    experiment_has_runs: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class KeptStep:
+    """A step of a series whose arrays TensorBoard kept, with the keys of their blobs."""
+
+    step: int
+    wall_time: float
+    blob_keys: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class SummaryStep:
+    """A step of a series whose light summary TensorBoard kept."""
+
+    step: int
+    wall_time: float
+    summary: QuantitySummary
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadArray:
+    """One array; or, with a reason, why it can't be had."""
+
+    key: ArrayKey
+    array: FloatArray | None
+    reason: str = ""
+
+
+_Value = TypeVar("_Value")
+
+
+class _NewestCache(Generic[_Value]):
+    """Remembers the newest value of each key, the latest-used keys only."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[object, tuple[object, _Value]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: object, version: object, read: Callable[[], _Value]) -> _Value:
+        """The value of this version: the remembered one, or what `read` returns."""
+        with self._lock:
+            known = self._values.get(key)
+            if known is not None and known[0] == version:
+                self._values.move_to_end(key)
+                return known[1]
+        value = read()
+        with self._lock:
+            self._values[key] = version, value
+            self._values.move_to_end(key)
+            while len(self._values) > self._size:
+                self._values.popitem(last=False)
+        return value
+
+    def forget(self, key: object) -> None:
+        with self._lock:
+            self._values.pop(key, None)
+
+
+class RnnData:
+    """All RNN data of TensorBoard, read through its data provider."""
+
+    def __init__(self, data_provider: provider.DataProvider) -> None:
+        """Takes TensorBoard's provider, whichever loader stands behind it."""
+        self._provider = data_provider
+        self._summaries: _NewestCache[list[SummaryStep]] = _NewestCache(_SERIES_CACHED)
+        self._kept: _NewestCache[dict[int, KeptStep]] = _NewestCache(_SERIES_CACHED)
+        self._directories: _NewestCache[StoredArrays] = _NewestCache(_DIRECTORIES_CACHED)
+        # A small blob stalls 44 ms on its way from TensorBoard's data server, so the blobs of an answer are read side
+        # by side.
+        self._readers = concurrent.futures.ThreadPoolExecutor(_READERS, thread_name_prefix="tb_rnn_plugin")
+
+    def listing(self, context: Any, experiment: str) -> Listing:  # TensorBoard's RequestContext
+        """The runs, layers and quantities that there are, in the order of TensorBoard, the model, and the API."""
+        runs = sorted(
+            self._provider.list_runs(context, experiment_id=experiment),
+            key=lambda run: (run.start_time if run.start_time is not None else float("inf"), run.run_name),
+        )
+        found: dict[str, dict[tuple[str, str], ListedSeries]] = {}
+        for list_series, plugin_name in (
+            (self._provider.list_tensors, metadata.PLUGIN_NAME),
+            (self._provider.list_blob_sequences, metadata.ARRAYS_PLUGIN_NAME),
+        ):
+            for run, tags in list_series(context, experiment_id=experiment, plugin_name=plugin_name).items():
+                for listed in tags.values():
+                    series = metadata.parse_series_metadata(listed.plugin_content)
+                    if series is None:
+                        continue
+                    key = (series.layer.name, series.quantity)
+                    known = found.setdefault(run, {}).get(key)
+                    if known is None or known.last_step < listed.max_step:
+                        found[run][key] = ListedSeries(series, listed.max_step, listed.max_wall_time)
+        return Listing(
+            runs=[
+                ListedRun(run.run_name, position, sorted(found[run.run_name].values(), key=_series_order))
+                for position, run in enumerate(runs)
+                if run.run_name in found
+            ],
+            experiment_has_runs=bool(runs),
+        )
+
+    def summaries(self, context: Any, experiment: str, series: SeriesKey) -> list[SummaryStep]:
+        """The light summaries of a series, by step.
+
+        Raises:
+            NotFoundError: If there is no such series.
+        """
+        selected = _Selection(experiment, metadata.PLUGIN_NAME, series)
+        version = selected.version(self._provider.list_tensors, context)
+
+        def read() -> list[SummaryStep]:
+            steps = []
+            for datum in selected.read(self._provider.read_tensors, context):
+                summary = decode_summary(datum.numpy.item())
+                if summary is not None:
+                    steps.append(SummaryStep(datum.step, datum.wall_time, summary))
+            return steps
+
+        return self._summaries.get(selected, version, read)
+
+    def kept_steps(self, context: Any, experiment: str, series: SeriesKey) -> dict[int, KeptStep]:
+        """The steps of a series whose arrays were kept, in order.
+
+        Raises:
+            NotFoundError: If there is no such series.
+        """
+        selected = _Selection(experiment, metadata.ARRAYS_PLUGIN_NAME, series)
+        version = selected.version(self._provider.list_blob_sequences, context)
+
+        def read() -> dict[int, KeptStep]:
+            return {
+                datum.step: KeptStep(datum.step, datum.wall_time, tuple(value.blob_key for value in datum.values))
+                for datum in selected.read(self._provider.read_blob_sequences, context)
+            }
+
+        return self._kept.get(selected, version, read)
+
+    def kept_step(self, context: Any, experiment: str, series: SeriesKey, step: int) -> KeptStep:
+        """One step of a series whose arrays were kept.
+
+        Raises:
+            NotFoundError: If there is no such series or step.
+        """
+        kept = self.kept_steps(context, experiment, series)
+        if step not in kept:
+            raise NotFoundError(f"step: the arrays of {_spelled(kept)} are kept of {series}; got {step}.")
+        return kept[step]
+
+    def arrays(
+        self,
+        context: Any,  # TensorBoard's RequestContext
+        experiment: str,
+        wanted: Sequence[tuple[SeriesKey, KeptStep, Sequence[ArrayKey] | None]],
+    ) -> list[list[ReadArray]]:
+        """Arrays of several series, each at one step, read side by side.
+
+        Args:
+            context: The request's.
+            experiment: The experiment's id.
+            wanted: The series, its step, and which of its arrays; None: all.
+
+        Returns:
+            For every series its arrays, in the order asked for.
+        """
+        heads = self._side_by_side(
+            [functools.partial(self._head, context, experiment, series, kept) for series, kept, _ in wanted]
+        )
+        blobs: dict[tuple[int, int], bytes | Exception] = {}
+        unread: dict[tuple[int, int], Callable[[], bytes]] = {}
+        for place, ((_, kept, keys), head) in enumerate(zip(wanted, heads, strict=True)):
+            if isinstance(head, Exception):
+                continue
+            if head.first_blob is not None:
+                blobs[place, 0] = head.first_blob
+            for key in head.stored.keys:
+                blob = head.stored.blob_of(key)
+                if (keys is None or key in keys) and (place, blob) not in blobs and blob < len(kept.blob_keys):
+                    unread[place, blob] = self._blob_reader(context, kept.blob_keys[blob])
+        blobs.update(zip(unread, self._side_by_side(list(unread.values())), strict=True))
+        return [
+            _read_arrays(head, keys, {blob: read for (of, blob), read in blobs.items() if of == place})
+            for place, ((_, _, keys), head) in enumerate(zip(wanted, heads, strict=True))
+        ]
+
+    def _head(
+        self,
+        context: Any,  # TensorBoard's RequestContext
+        experiment: str,
+        series: SeriesKey,
+        kept: KeptStep,
+    ) -> "_Head":
+        """Where the arrays of a step lie: remembered, or read from its first blob, which is then not read again."""
+        if not kept.blob_keys:
+            raise EncodingError(f"step {kept.step} of {series} has no blobs.")
+        just_read: list[bytes] = []
+
+        def read() -> StoredArrays:
+            just_read.append(self._blob_reader(context, kept.blob_keys[0])())
+            return StoredArrays(just_read[0])
+
+        stored = self._directories.get((experiment, series, kept.step), kept, read)
+        return _Head(stored, just_read[0] if just_read else None)
+
+    def _blob_reader(self, context: Any, blob_key: str) -> Callable[[], bytes]:
+        def read() -> bytes:
+            return bytes(self._provider.read_blob(context, blob_key=blob_key))
+
+        return read
+
+    def _side_by_side(self, reads: Sequence[Callable[[], _Value]]) -> list[_Value | Exception]:
+        """What each returned, or the error that says why it could not be read."""
+        futures = [self._readers.submit(read) for read in reads]
+        results: list[_Value | Exception] = []
+        for future in futures:
+            try:
+                results.append(future.result())
+            except (errors.PublicError, EncodingError) as error:
+                results.append(error)
+        return results
+
+
+@dataclasses.dataclass(frozen=True)
+class _Head:
+    """Where the arrays of a step lie, and its first blob if that has just been read."""
+
+    stored: StoredArrays
+    first_blob: bytes | None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Selection:
+    """One tag of one run, as the provider's methods take it."""
+
+    experiment: str
+    plugin_name: str
+    series: SeriesKey
+
+    @property
+    def tag(self) -> str:
+        return metadata.tag(self.plugin_name, self.series.layer, self.series.quantity)
+
+    def _ask(self, method: Callable[..., Any], context: Any, **options: int) -> Any:
+        found = method(
+            context,
+            experiment_id=self.experiment,
+            plugin_name=self.plugin_name,
+            run_tag_filter=provider.RunTagFilter(runs=[self.series.run], tags=[self.tag]),
+            **options,
+        )
+        return found.get(self.series.run, {}).get(self.tag)
+
+    def version(self, list_series: Callable[..., Any], context: Any) -> object:
+        """What changes when something was added; raises NotFoundError when there is no such series."""
+        listed = self._ask(list_series, context)
+        if listed is None:
+            raise NotFoundError(f"there is no {self.series}.")
+        return listed.max_step, listed.max_wall_time
+
+    def read(self, read_series: Callable[..., Any], context: Any) -> Iterable[Any]:
+        return self._ask(read_series, context, downsample=_ALL_KEPT) or ()
+
+
+def _series_order(series: ListedSeries) -> tuple[int, str, int, str]:
+    quantity = series.metadata.quantity
+    rank = _QUANTITY_ORDER.index(quantity) if quantity in _QUANTITY_ORDER else len(_QUANTITY_ORDER)
+    return series.metadata.layer.position, series.metadata.layer.name, rank, quantity
+
+
+def _read_arrays(
+    head: _Head | Exception, keys: Sequence[ArrayKey] | None, blobs: dict[int, bytes | Exception]
+) -> list[ReadArray]:
+    if isinstance(head, Exception):
+        return [ReadArray(key, None, str(head)) for key in keys or [ArrayKey()]]
+    return [_read_array(head.stored, key, blobs) for key in (head.stored.keys if keys is None else keys)]
+
+
+def _read_array(stored: StoredArrays, key: ArrayKey, blobs: dict[int, bytes | Exception]) -> ReadArray:
+    if key not in stored.keys:
+        return ReadArray(key, None, f"there is no {key}; kept are {_spelled(stored.keys)}.")
+    blob = blobs.get(stored.blob_of(key), EncodingError("a blob of this step is missing."))
+    if isinstance(blob, Exception):
+        return ReadArray(key, None, str(blob))
+    try:
+        return ReadArray(key, stored.array(key, blob))
+    except EncodingError as error:
+        return ReadArray(key, None, str(error))
+
+
+def _spelled(things: Iterable[object], most: int = 12) -> str:
+    """A few of them, in words."""
+    names = [str(thing) for thing in things]
+    shown = names if len(names) <= most else [*names[: most - 1], "…", names[-1]]
+    return ", ".join(shown) or "none"
+
+
+def as_matrix(array: FloatArray) -> FloatArray:
+    """Rows × columns of an array of any rank: a bias is one row, a convolution's kernel has a row for each input."""
+    return array.reshape(-1, array.shape[-1])
+
+
+def count_nonfinite(array: FloatArray) -> tuple[int, int]:
+    """How many NaN and how many Inf."""
+    return int(np.count_nonzero(np.isnan(array))), int(np.count_nonzero(np.isinf(array)))

@@ -1,0 +1,316 @@
+"""LayerRecord: what is known of one layer at one step, validated."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tb_rnn_plugin import cells
+
+FloatArray = npt.NDArray[np.float32]
+Matrices = Mapping[str, FloatArray]
+
+#: Names of the two quantities that are matrices of a direction, not sequences.
+WEIGHTS = "weights"
+WEIGHT_GRADIENTS = "weight_gradients"
+MATRIX_QUANTITIES = (WEIGHTS, WEIGHT_GRADIENTS)
+
+KERNEL = "kernel"
+RECURRENT_KERNEL = "recurrent_kernel"
+BIAS = "bias"
+
+_DIRECTIONS = ((cells.FORWARD,), (cells.FORWARD, cells.BACKWARD))
+_HIGHEST_WEIGHT_RANK = 5
+_SEQUENCE_RANK = 3
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class LayerRecord:
+    """What is known of one layer at one training step.
+
+    A record is a value: arrays that are given are copied as float32, unless they are float32 and read-only already, in
+    which case whoever made them has said that they will not change.
+
+    Attributes:
+        name: The layer's path in the model, with "/" between its parts.
+        cell: "lstm", "gru", "rnn", or None for any other layer.
+        units: The width of the hidden state; for an LSTM with a projection, that of the cell state.
+        directions: ("forward",) or ("forward", "backward").
+        gates: Names of the blocks along the last axis of the weights, in their order. Left out: Keras's order for
+            `cell`.
+        sequences: Quantity to array (samples, timesteps, channels). The channels of a bidirectional layer are the
+            forward ones, then the backward ones, both in input time. A quantity that exists at one timestep only has
+            timesteps = 1.
+        weights: Direction to matrix name ("kernel", "recurrent_kernel", "bias") to array, in Keras's orientation:
+            (inputs, gates x units), (units, gates x units), (gates x units) or (2, gates x units).
+        weight_gradients: As `weights`.
+        framework: Where the layer comes from: "keras", "torch", ….
+        projection: The width of the projected hidden state (PyTorch's proj_size), where there is one.
+    """
+
+    name: str
+    cell: str | None = None
+    units: int | None = None
+    directions: tuple[str, ...] = (cells.FORWARD,)
+    gates: tuple[str, ...] = ()
+    sequences: Mapping[str, FloatArray] = dataclasses.field(default_factory=dict)
+    weights: Mapping[str, Matrices] = dataclasses.field(default_factory=dict)
+    weight_gradients: Mapping[str, Matrices] = dataclasses.field(default_factory=dict)
+    framework: str = ""
+    projection: int | None = None
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        cell: str | None = None,
+        units: int | None = None,
+        directions: Sequence[str] = (cells.FORWARD,),
+        gates: Sequence[str] | None = None,
+        sequences: Mapping[str, Any] | None = None,
+        weights: Mapping[str, Mapping[str, Any]] | None = None,
+        weight_gradients: Mapping[str, Mapping[str, Any]] | None = None,
+        framework: str = "",
+        projection: int | None = None,
+    ) -> None:
+        """Takes arrays of numpy, or of any framework that numpy can read, and validates them.
+
+        Raises:
+            TypeError: If an argument is of the wrong type, or an array does not hold real numbers.
+            ValueError: If a name is unknown, or an array has the wrong rank or a shape that does not fit the others.
+        """
+
+        def set_(field: str, value: object) -> None:
+            object.__setattr__(self, field, value)
+
+        set_("name", _checked_name(name, "name"))
+        set_("cell", _checked_cell(cell))
+        set_("units", _checked_width(units, "units"))
+        set_("projection", _checked_width(projection, "projection"))
+        set_("directions", _checked_directions(directions))
+        set_("gates", _checked_gates(gates, self.cell))
+        set_("framework", str(framework))
+        set_("sequences", _checked_sequences(sequences or {}, self))
+        set_(WEIGHTS, _checked_matrices(weights or {}, WEIGHTS, self))
+        set_(WEIGHT_GRADIENTS, _checked_matrices(weight_gradients or {}, WEIGHT_GRADIENTS, self))
+        _check_gradients_fit(self)
+        if not (self.sequences or self.weights or self.weight_gradients):
+            raise ValueError(
+                f"LayerRecord {self.name!r}: nothing to record; give sequences, weights or weight_gradients."
+            )
+
+    def channels(self, direction: str, quantity: str) -> slice:
+        """The channels of one direction in a sequence.
+
+        Raises:
+            ValueError: If the layer does not have that direction.
+        """
+        if direction not in self.directions:
+            raise ValueError(f"direction: layer {self.name!r} has {self.directions}, not {direction!r}.")
+        width = self.sequences[quantity].shape[-1] // len(self.directions)
+        start = self.directions.index(direction) * width
+        return slice(start, start + width)
+
+    def gate(
+        self, gate: str, matrix: str = KERNEL, *, direction: str = cells.FORWARD, gradient: bool = False
+    ) -> FloatArray:
+        """One gate's block of a matrix, (…, units).
+
+        Raises:
+            ValueError: If the record does not have that direction, matrix or gate.
+        """
+        by_direction = self.weight_gradients if gradient else self.weights
+        try:
+            return cells.split_gates(by_direction[direction][matrix], self.gates)[gate]
+        except KeyError as missing:
+            raise ValueError(
+                f"LayerRecord {self.name!r} has no {missing.args[0]!r}; directions are {tuple(by_direction)}, gates "
+                f"{self.gates}, matrices {tuple(next(iter(by_direction.values()), ()))}."
+            ) from None
+
+    def __repr__(self) -> str:
+        """Shapes in place of numbers."""
+        parts = [repr(self.name), f"cell={self.cell!r}", f"units={self.units}", f"directions={self.directions}"]
+        parts += [f"{quantity}{array.shape}" for quantity, array in self.sequences.items()]
+        for quantity in MATRIX_QUANTITIES:
+            for direction, matrices in getattr(self, quantity).items():
+                parts += [f"{quantity}/{direction}/{matrix}{array.shape}" for matrix, array in matrices.items()]
+        return f"LayerRecord({', '.join(parts)})"
+
+
+def _checked_name(name: object, argument: str) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"{argument}: expected a str, got {type(name).__name__}.")
+    if not name or name != name.strip("/ ") or not name.isprintable():
+        raise ValueError(
+            f"{argument}: expected a printable name without a leading or trailing '/' or space, got {name!r}."
+        )
+    return name
+
+
+def _checked_cell(cell: object) -> str | None:
+    if cell is None or (isinstance(cell, str) and cell in cells.CELLS):
+        return cell
+    raise ValueError(f"cell: expected one of {', '.join(map(repr, cells.CELLS))} or None, got {cell!r}.")
+
+
+def _checked_width(width: object, argument: str) -> int | None:
+    if width is None:
+        return None
+    if isinstance(width, bool) or not isinstance(width, int | np.integer):
+        raise TypeError(f"{argument}: expected an int or None, got {type(width).__name__}.")
+    if width < 1:
+        raise ValueError(f"{argument}: expected at least 1, got {width}.")
+    return int(width)
+
+
+def _checked_directions(directions: Sequence[str]) -> tuple[str, ...]:
+    if tuple(directions) not in _DIRECTIONS:
+        raise ValueError(f"directions: expected ('forward',) or ('forward', 'backward'), got {directions!r}.")
+    return tuple(directions)
+
+
+def _checked_gates(gates: Sequence[str] | None, cell: str | None) -> tuple[str, ...]:
+    if gates is None:
+        return () if cell is None else cells.KERAS_GATES[cell]
+    names = cells.GATE_NAMES.get(cell or "", frozenset())
+    if isinstance(gates, str) or len(gates) != len(set(gates)) or set(gates) != names:
+        raise ValueError(
+            f"gates: expected the gates of cell {cell!r}, each once, in the order of its weights: "
+            f"{tuple(sorted(names))}; got {gates!r}."
+        )
+    return tuple(gates)
+
+
+def _checked_sequences(sequences: Mapping[str, Any], record: LayerRecord) -> dict[str, FloatArray]:
+    if not isinstance(sequences, Mapping):
+        raise TypeError(f"sequences: expected a mapping of quantity to array, got {type(sequences).__name__}.")
+    checked: dict[str, FloatArray] = {}
+    for quantity, values in sequences.items():
+        _checked_name(quantity, "sequences: a quantity")
+        if quantity in MATRIX_QUANTITIES or ":" in quantity:
+            raise ValueError(
+                f"sequences: {quantity!r} can't be the name of a sequence; {WEIGHTS!r} and {WEIGHT_GRADIENTS!r} are "
+                f"arguments "
+                "of their own, and ':' stands between layer and quantity in a tag."
+            )
+        argument = f"sequences[{quantity!r}] of layer {record.name!r}"
+        array = _float_array(values, argument)
+        if array.ndim != _SEQUENCE_RANK:
+            hint = " For a single timestep pass x[:, None, :]." if array.ndim == _SEQUENCE_RANK - 1 else ""
+            raise ValueError(f"{argument}: expected (samples, timesteps, channels), got shape {array.shape}.{hint}")
+        _check_channels(array, quantity, argument, record)
+        checked[quantity] = array
+    _check_shared_axes(checked, record.name)
+    return checked
+
+
+def _check_channels(array: FloatArray, quantity: str, argument: str, record: LayerRecord) -> None:
+    directions = len(record.directions)
+    channels = array.shape[-1]
+    if record.cell is None or record.units is None:
+        if channels % directions:
+            raise ValueError(f"{argument}: {channels} channels can't be shared by {directions} directions equally.")
+        return
+    inside = quantity.startswith(("gate/", "cell_state"))
+    width = record.units if inside or record.projection is None else record.projection
+    if channels != directions * width:
+        hint = (
+            ' Is the layer bidirectional? Then pass directions=("forward", "backward").'
+            if channels == 2 * width
+            else ""
+        )
+        raise ValueError(
+            f"{argument}: expected {directions * width} channels ({directions} direction{'s' * (directions > 1)} × "
+            f"{width} "
+            f"units), got shape {array.shape}.{hint}"
+        )
+
+
+def _check_shared_axes(sequences: Mapping[str, FloatArray], name: str) -> None:
+    samples = {quantity: array.shape[0] for quantity, array in sequences.items()}
+    if len(set(samples.values())) > 1:
+        raise ValueError(f"sequences of layer {name!r}: expected as many samples in each, got {samples}.")
+    timesteps = {quantity: array.shape[1] for quantity, array in sequences.items() if array.shape[1] != 1}
+    if len(set(timesteps.values())) > 1:
+        raise ValueError(f"sequences of layer {name!r}: expected as many timesteps in each (or one), got {timesteps}.")
+
+
+def _checked_matrices(
+    by_direction: Mapping[str, Mapping[str, Any]], quantity: str, record: LayerRecord
+) -> dict[str, dict[str, FloatArray]]:
+    if not isinstance(by_direction, Mapping) or not all(isinstance(m, Mapping) for m in by_direction.values()):
+        raise TypeError(
+            f'{quantity}: expected direction → {{"kernel": array, …}} → array, got {type(by_direction).__name__}.'
+        )
+    unknown = set(by_direction) - set(record.directions)
+    if unknown:
+        raise ValueError(
+            f"{quantity} of layer {record.name!r}: directions are {record.directions}, got {sorted(unknown)}."
+        )
+    return {
+        direction: {
+            _checked_name(matrix, f"{quantity}: a matrix"): _checked_matrix(
+                values, matrix, f"{quantity}[{direction!r}][{matrix!r}] of layer {record.name!r}", record
+            )
+            for matrix, values in matrices.items()
+        }
+        for direction, matrices in by_direction.items()
+        if matrices
+    }
+
+
+def _checked_matrix(values: object, matrix: str, argument: str, record: LayerRecord) -> FloatArray:
+    array = _float_array(values, argument)
+    if not 1 <= array.ndim <= _HIGHEST_WEIGHT_RANK:
+        raise ValueError(f"{argument}: expected rank 1 to {_HIGHEST_WEIGHT_RANK}, got shape {array.shape}.")
+    if record.cell is None or record.units is None:
+        return array
+    if matrix in {KERNEL, RECURRENT_KERNEL, BIAS}:
+        blocks = cells.block_count(record.gates)
+        if array.shape[-1] != blocks * record.units:
+            raise ValueError(
+                f"{argument}: expected a last axis of {blocks * record.units} ({blocks} gates × {record.units} units), "
+                f"got shape {array.shape}. Weights are in Keras's orientation: transpose PyTorch's."
+            )
+    if matrix == RECURRENT_KERNEL:
+        width = record.projection or record.units
+        if array.shape[-2:-1] != (width,):
+            raise ValueError(f"{argument}: expected ({width}, {blocks * record.units}), got shape {array.shape}.")
+    return array
+
+
+def _check_gradients_fit(record: LayerRecord) -> None:
+    for direction, gradients in record.weight_gradients.items():
+        for matrix, gradient in gradients.items():
+            weight = record.weights.get(direction, {}).get(matrix)
+            if weight is not None and weight.shape != gradient.shape:
+                raise ValueError(
+                    f"weight_gradients[{direction!r}][{matrix!r}] of layer {record.name!r}: expected the shape of "
+                    f"its weight, "
+                    f"{weight.shape}, got {gradient.shape}."
+                )
+
+
+def _float_array(values: Any, argument: str) -> FloatArray:  # any framework's tensor, told by what it can do
+    """A read-only float32 array of `values`; a copy, unless it is one already."""
+    if hasattr(values, "detach") and hasattr(values, "cpu"):  # a torch tensor: numpy refuses one that needs a gradient
+        values = values.detach().cpu()
+        if "bfloat16" in str(values.dtype):  # numpy has no such type
+            values = values.float()
+        values = values.numpy()
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu" and array.dtype.name != "bfloat16":
+        raise TypeError(
+            f"{argument}: expected an array of real numbers, got {type(values).__name__} of dtype {array.dtype}."
+        )
+    if array.size == 0:
+        raise ValueError(f"{argument}: expected at least one number, got shape {array.shape}.")
+    if array.dtype != np.float32 or array.flags.writeable or not array.flags.c_contiguous:
+        # A value beyond float32's range becomes Inf, as it would in any float32 training: it is shown, not hidden.
+        with np.errstate(over="ignore"):
+            array = np.array(array, dtype=np.float32, order="C")
+        array.flags.writeable = False
+    return array

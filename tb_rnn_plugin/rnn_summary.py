@@ -1,0 +1,195 @@
+"""The public writing API: `from tb_rnn_plugin import rnn_summary`.
+
+with rnn_summary.attach(model, every=50, samples=4) as taps:
+for step, (x, y) in enumerate(batches):
+loss = criterion(model(x), y)
+loss.backward()
+rnn_summary.write(taps, step=step, writer="logs/lstm")
+optimizer.step()
+"""
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tb_rnn_plugin import event_writer
+from tb_rnn_plugin.capture import frameworks
+from tb_rnn_plugin.capture.taps import Taps
+from tb_rnn_plugin.encoding import DTYPES, DType
+from tb_rnn_plugin.event_reader import read_records
+from tb_rnn_plugin.event_writer import close, flush
+from tb_rnn_plugin.record import LayerRecord
+
+if TYPE_CHECKING:
+    from tb_rnn_plugin.capture.keras import KerasCallback
+
+__all__ = ["KerasCallback", "LayerRecord", "Taps", "attach", "capture", "close", "flush", "read", "write"]
+
+Layers = str | int | Sequence[str | int] | None
+
+
+def attach(
+    model: Any,  # a model of any framework
+    *,
+    every: int = 50,
+    samples: int | None = 4,
+    layers: Layers = None,
+    optimizer: Any | None = None,  # an optimizer of any framework
+) -> Taps:
+    """Taps the recurrent layers of a model, in the user's own forward and backward pass.
+
+    Args:
+        model: A Keras model.
+        every: How often `write` writes: on the steps that reach a multiple of it. Between them the taps do nothing.
+        samples: Of how many samples of the batch the arrays are kept; None: of all. Statistics are over the whole
+            batch.
+        layers: Which layers: names, parts of names, indexes, or "*"; left out: every recurrent layer.
+        optimizer: For Keras in a loop of one's own: the optimizer whose `apply` is given the weight gradients. Left
+            out: the model's own, if it is compiled.
+
+    Returns:
+        The taps: pass them to `write` after every backward pass; use them in a `with` statement, or call `detach`.
+
+    Raises:
+        TypeError: If the model is of no known framework, or an argument is of the wrong type.
+        ValueError: If a layer is unknown, or there is none to be tapped.
+    """
+    return frameworks.capture_module(model).attach(
+        model, every=every, samples=samples, layers=layers, optimizer=optimizer
+    )
+
+
+def capture(
+    model: Any,  # a model of any framework
+    x: Any,  # its input, as the model takes it
+    y: Any,  # its target, as the loss takes it
+    *,
+    loss: Any | None = None,  # a callable, as the framework has it
+    layers: Layers = None,
+    sample_weight: Any | None = None,  # an array of any framework
+    training: bool = False,
+) -> list[LayerRecord]:
+    """Activations, output gradients, weights and weight gradients of one batch, in a pass of its own.
+
+    The model, its optimizer and its state are as before afterwards.
+
+    Args:
+        model: A Keras model.
+        x: The batch's input.
+        y: The batch's target.
+        loss: `loss(y, prediction)`; left out: the loss that the model was compiled with.
+        layers: Which layers: names, parts of names, indexes, or "*"; left out: every recurrent layer.
+        sample_weight: Weights of the samples in the loss.
+        training: Whether the model runs in training mode.
+
+    Returns:
+        A record a layer, in model order, of the whole batch.
+
+    Raises:
+        TypeError: If the model is of no known framework, or an argument is of the wrong type.
+        ValueError: If a layer is unknown, there is none to be captured, or there is no loss.
+    """
+    return frameworks.capture_module(model).capture(
+        model, x, y, loss=loss, layers=layers, sample_weight=sample_weight, training=training
+    )
+
+
+def write(
+    records: Taps | LayerRecord | Iterable[LayerRecord],
+    step: int,
+    writer: object = None,
+    *,
+    samples: int | None = None,
+    dtype: DType = "float32",
+) -> bool:
+    """Writes records, or what taps recorded in the pass just made.
+
+    Args:
+        records: Taps, a record, or several in model order.
+        step: The training step.
+        writer: A directory (str or Path), a tf.summary writer, or a torch SummaryWriter; left out: TensorFlow's
+            default writer. A directory gets an event file of its own, written from a background thread.
+        samples: Of how many samples the arrays are kept. Left out: as many as the taps were told to; all of given
+            records. Statistics are always over all samples.
+        dtype: How arrays are stored: "float32", or "bfloat16" in half the space, with 8 bits of precision.
+
+    Returns:
+        Whether something was written: False on the steps that taps leave out.
+
+    Raises:
+        TypeError: If an argument is of the wrong type.
+        ValueError: If an argument makes no sense.
+        OSError: If the directory can't be made or written to.
+    """
+    step = _checked_step(step)
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype: expected one of {', '.join(map(repr, DTYPES))}, got {dtype!r}.")
+    if samples is not None and (isinstance(samples, bool) or not isinstance(samples, int)):
+        raise TypeError(f"samples: expected an int or None, got {type(samples).__name__}.")
+    if samples is not None and samples < 1:
+        raise ValueError(f"samples: expected at least 1, got {samples}.")
+    if isinstance(records, Taps):
+        samples = records.samples if samples is None else samples
+        records = records.collect(step)
+        if not records:
+            return False
+    # The records are all validated before anything is written: bad input never leaves half an event.
+    write_ = event_writer.Write(_checked_records(records), step, time.time(), samples, dtype)
+    event_writer.resolve(writer).write(write_)
+    return True
+
+
+def read(directory: str | os.PathLike[str], layer: str | None = None) -> Iterator[tuple[int, LayerRecord]]:
+    """What was written into a directory, back as numpy: steps and records in the order in which they were written.
+
+    A record holds the samples whose arrays were kept. A step that a restarted job wrote again comes again.
+
+    Args:
+        directory: The directory of one run, not the log directory above it.
+        layer: A layer's name; left out: every layer.
+
+    Raises:
+        OSError: If there is no such directory.
+        ValueError: If there is no such layer, no RNN data at all, or an event file is damaged.
+    """
+    flush()  # what this process wrote is read back whole
+    return read_records(Path(directory), layer)
+
+
+def _checked_step(step: object) -> int:
+    if isinstance(step, bool) or not isinstance(step, int | np.integer):
+        raise TypeError(f"step: expected an int, got {type(step).__name__}.")
+    if step < 0:
+        raise ValueError(f"step: expected 0 or more, got {step}.")
+    return int(step)
+
+
+def _checked_records(records: LayerRecord | Iterable[LayerRecord]) -> list[LayerRecord]:
+    if isinstance(records, LayerRecord):
+        return [records]
+    if isinstance(records, str) or not isinstance(records, Iterable):
+        raise TypeError(f"records: expected taps, a LayerRecord or several, got {type(records).__name__}.")
+    checked = list(records)
+    for record in checked:
+        if not isinstance(record, LayerRecord):
+            raise TypeError(f"records: expected LayerRecords only, got {type(record).__name__} among them.")
+    names = [record.name for record in checked]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"records: every layer needs a name of its own in a write, got {', '.join(twice)} twice.")
+    if not checked:
+        raise ValueError("records: expected at least one LayerRecord, got none.")
+    return checked
+
+
+def __getattr__(name: str) -> Any:  # what a module's __getattr__ gives
+    """KerasCallback is a keras.callbacks.Callback, so Keras is imported when it is first asked for."""
+    if name == "KerasCallback":
+        from tb_rnn_plugin.capture.keras import KerasCallback  # noqa: PLC0415
+
+        return KerasCallback
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
