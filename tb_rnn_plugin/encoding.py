@@ -1,6 +1,7 @@
 """LayerRecord to protobuf summaries and raw little-endian blobs, and back. Knows no writer and no reader."""
 
 import dataclasses
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
@@ -153,7 +154,8 @@ class StoredArrays:
         Raises:
             EncodingError: If it can't be read.
         """
-        self._directory, self._start = _read_head(first_blob)
+        self._directory, start = _read_head(first_blob)
+        self._head = first_blob[:start]  # the same in every blob of the step
         self._entries = {
             ArrayKey(
                 sample=entry.sample if entry.HasField("sample") else None,
@@ -180,9 +182,11 @@ class StoredArrays:
         """
         entry = self._entries[key]
         shape = tuple(entry.shape)
-        count = int(np.prod(shape, dtype=np.int64))
-        start = self._start + entry.offset
-        if not blob.startswith(_MAGIC) or len(blob) < start + count * _ITEM_SIZES[self._directory.type]:
+        count = math.prod(shape)
+        start = len(self._head) + entry.offset
+        if not count or not shape or not blob.startswith(self._head):
+            raise EncodingError(f"the blob of {key} is damaged, or of another step.")
+        if len(blob) < start + count * _ITEM_SIZES[self._directory.type]:
             raise EncodingError(f"the blob of {key} is damaged: {len(blob)} bytes are too few for shape {shape}.")
         if self._directory.type == ARRAY_TYPE_BFLOAT16:
             return from_bfloat16(np.frombuffer(blob, "<u2", count, start)).reshape(shape)

@@ -5,6 +5,7 @@ import atexit
 import contextlib
 import dataclasses
 import functools
+import io
 import itertools
 import os
 import queue
@@ -97,20 +98,33 @@ class DirectoryWriter(EventWriter):
     """Writes into an event file of its own, from a background thread, as fast as the disk.
 
     The file is not buffered: what was written survives a crash of the process. What is still queued then is lost.
+
+    Attributes:
+        path: The file.
+        last_steps: Tag to the step that was last written of it in this directory, as far as this process knows.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, last_steps: dict[str, int] | None = None) -> None:
         """Opens the file.
+
+        Args:
+            directory: Where to.
+            last_steps: Those of the writer before, where this process has written to the directory already.
 
         Raises:
             OSError: If the directory can't be made or written to.
         """
         _warn_of_other_writers(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        self.path = directory / _file_name()
-        self._file = self.path.open("xb", buffering=0)
-        start = event_pb2.Event(wall_time=time.time(), file_version=FILE_VERSION)
-        write_record(self._file, start.SerializeToString())
+        self._continues_a_job = last_steps is None and any(directory.glob(_OWN_FILES))
+        self.last_steps = last_steps or {}
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self.path = directory / _file_name()
+            self._file = self.path.open("xb", buffering=0)
+            self._append(event_pb2.Event(wall_time=time.time(), file_version=FILE_VERSION))
+        except OSError as error:
+            reason = f"writer: expected a directory that can be written to, got {str(directory)!r} ({error.strerror})"
+            raise OSError(error.errno, reason) from error
         self._queue: queue.Queue[Write | None] = queue.Queue(_MOST_WAITING)
         self._failure: Exception | None = None
         self._closed = False
@@ -150,24 +164,45 @@ class DirectoryWriter(EventWriter):
     def _run(self) -> None:
         while (write := self._queue.get()) is not None:
             try:
-                self._append(write)
+                for event in _events(write):
+                    if self._overtakes(event):
+                        self._append_restart(event)
+                    self._append(event)
+                    self.last_steps.update((value.tag, event.step) for value in event.summary.value)
             except Exception as error:  # noqa: BLE001  # whatever it is, training goes on; the next write says it
                 self._failure = error
             finally:
                 self._queue.task_done()
         self._queue.task_done()
 
-    def _append(self, write: Write) -> None:
-        for event in _events(write):
-            end = self._file.tell()
-            try:
-                write_record(self._file, event.SerializeToString())
-            except OSError:
-                # A full disk may have taken half a record; behind a torn record nothing could be read any more.
-                with contextlib.suppress(OSError):
-                    self._file.seek(end)
-                    self._file.truncate()
-                raise
+    def _append(self, event: event_pb2.Event) -> None:
+        end = self._file.tell()
+        try:
+            write_record(_Whole(self._file), event.SerializeToString())
+        except OSError:
+            # A full disk may have taken half a record; behind a torn record nothing could be read any more.
+            with contextlib.suppress(OSError):
+                self._file.seek(end)
+                self._file.truncate()
+            raise
+
+    def _overtakes(self, event: event_pb2.Event) -> bool:
+        """Whether the job started over, here or in another process: what was written from this step on is outdated."""
+        continues, self._continues_a_job = self._continues_a_job, False
+        return continues or any(event.step < self.last_steps.get(value.tag, 0) for value in event.summary.value)
+
+    def _append_restart(self, event: event_pb2.Event) -> None:
+        """Makes TensorBoard's Python loader forget what this event overtakes; the default loader does so by itself.
+
+        It forgets every tag of the run, so where another writer's scalars are, it is left alone. Of a run's session
+        starts it takes the first for the start of the job and only those after it for a restart, hence two.
+        """
+        if _other_writers(self.path.parent):
+            return
+        session_log = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        for _ in range(2):
+            self._append(event_pb2.Event(wall_time=event.wall_time, step=event.step, session_log=session_log))
+        self.last_steps = {tag: min(step, event.step) for tag, step in self.last_steps.items()}
 
     def _warn_of_failure(self) -> None:
         failure, self._failure = self._failure, None
@@ -180,16 +215,36 @@ class DirectoryWriter(EventWriter):
             )
 
 
+class _Whole:
+    """Writes all of what it is given: an unbuffered file may take a part of it and say so, on a full disk for one."""
+
+    def __init__(self, file: io.RawIOBase) -> None:
+        self._file = file
+
+    def write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self._file.write(left) or 0 :]
+
+
+_OWN_FILES = "*tfevents*.rnn"
 _file_number = itertools.count()
 
 
 def _file_name() -> str:
-    """A name that no other writer has, in this process or another."""
-    return f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}.{os.getpid()}.{next(_file_number)}.rnn"
+    """A name that no other writer has, in this process or another, and that sorts behind those of older files.
+
+    TensorBoard reads files in the order of their names, and would never read one that comes before the last.
+    """
+    return f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}.{next(_file_number)}.rnn"
+
+
+def _other_writers(directory: Path) -> list[str]:
+    return [path.name for path in directory.glob("*tfevents*") if not path.match(_OWN_FILES)]
 
 
 def _warn_of_other_writers(directory: Path) -> None:
-    others = [path.name for path in directory.glob("*tfevents*") if not path.name.endswith(".rnn")]
+    others = _other_writers(directory)
     if others:
         warnings.warn(
             f"writer: {directory} already holds an event file of another writer ({others[0]}). TensorBoard's "
@@ -322,7 +377,10 @@ def _directory_writer(directory: str | bytes) -> DirectoryWriter:
     with _directory_writers_lock:
         writer = _directory_writers.get(key)
         if writer is None or writer.closed:
-            writer = _directory_writers[key] = DirectoryWriter(key[0])
+            # A process forked from one that wrote here goes on with its job, as the process itself does.
+            before = writer or next((known for (path, _), known in _directory_writers.items() if path == key[0]), None)
+            last_steps = dict(before.last_steps) if before is not None else None
+            writer = _directory_writers[key] = DirectoryWriter(key[0], last_steps)
         return writer
 
 

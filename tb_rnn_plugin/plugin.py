@@ -51,8 +51,9 @@ _NOT_BUILT = """\
 export function render() {
   const note = document.createElement("p");
   note.style.cssText = "font: 14px sans-serif; padding: 2em; background: white; color: black";
-  note.textContent = "tb_rnn_plugin was installed without its frontend. Reinstall it: pip install --force-reinstall
-  tb-rnn-plugin"; document.body.append(note);
+  note.textContent = "tb_rnn_plugin was installed without its frontend. " +
+    "Reinstall it: pip install --force-reinstall tb-rnn-plugin";
+  document.body.append(note);
 }
 """
 

@@ -8,6 +8,7 @@ import concurrent.futures
 import dataclasses
 import functools
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
@@ -134,10 +135,6 @@ class _NewestCache(Generic[_Value]):
                 self._values.popitem(last=False)
         return value
 
-    def forget(self, key: object) -> None:
-        with self._lock:
-            self._values.pop(key, None)
-
 
 class RnnData:
     """All RNN data of TensorBoard, read through its data provider."""
@@ -147,6 +144,7 @@ class RnnData:
         self._provider = data_provider
         self._summaries: _NewestCache[list[SummaryStep]] = _NewestCache(_SERIES_CACHED)
         self._kept: _NewestCache[dict[int, KeptStep]] = _NewestCache(_SERIES_CACHED)
+        self._versions: _NewestCache[object] = _NewestCache(2 * _SERIES_CACHED)
         self._directories: _NewestCache[StoredArrays] = _NewestCache(_DIRECTORIES_CACHED)
         # A small blob stalls 44 ms on its way from TensorBoard's data server, so the blobs of an answer are read side
         # by side.
@@ -188,12 +186,16 @@ class RnnData:
             NotFoundError: If there is no such series.
         """
         selected = _Selection(experiment, metadata.PLUGIN_NAME, series)
-        version = selected.version(self._provider.list_tensors, context)
+        version = self._version(selected, self._provider.list_tensors, context)
 
         def read() -> list[SummaryStep]:
-            steps = []
+            steps: list[SummaryStep] = []
             for datum in selected.read(self._provider.read_tensors, context):
-                summary = decode_summary(datum.numpy.item())
+                # A restarted job overtakes what it wrote before; TensorBoard's Python loader may still give both.
+                while steps and steps[-1].step >= datum.step:
+                    steps.pop()
+                content = datum.numpy.item() if datum.numpy.size == 1 else None
+                summary = decode_summary(content) if isinstance(content, bytes) else None
                 if summary is not None:
                     steps.append(SummaryStep(datum.step, datum.wall_time, summary))
             return steps
@@ -207,7 +209,7 @@ class RnnData:
             NotFoundError: If there is no such series.
         """
         selected = _Selection(experiment, metadata.ARRAYS_PLUGIN_NAME, series)
-        version = selected.version(self._provider.list_blob_sequences, context)
+        version = self._version(selected, self._provider.list_blob_sequences, context)
 
         def read() -> dict[int, KeptStep]:
             return {
@@ -216,6 +218,14 @@ class RnnData:
             }
 
         return self._kept.get(selected, version, read)
+
+    def _version(self, selected: "_Selection", list_series: Callable[..., Any], context: Any) -> object:
+        """What changes when something was added to a series; asked for once a second at most.
+
+        To list a series costs the Python loader a walk through all its steps, which scrubbing would pay at each of them.
+        """
+        now = int(time.monotonic())
+        return self._versions.get(selected, now, lambda: selected.version(list_series, context))
 
     def kept_step(self, context: Any, experiment: str, series: SeriesKey, step: int) -> KeptStep:
         """One step of a series whose arrays were kept.
@@ -285,7 +295,13 @@ class RnnData:
 
     def _blob_reader(self, context: Any, blob_key: str) -> Callable[[], bytes]:
         def read() -> bytes:
-            return bytes(self._provider.read_blob(context, blob_key=blob_key))
+            try:
+                blob = self._provider.read_blob(context, blob_key=blob_key)
+            except (LookupError, TypeError) as error:  # TensorBoard's Python loader, of what it has just dropped
+                raise NotFoundError("TensorBoard does not have these arrays any more.") from error
+            if not isinstance(blob, bytes):
+                raise EncodingError("these are not arrays of tb_rnn_plugin.")
+            return blob
 
         return read
 
@@ -296,7 +312,7 @@ class RnnData:
         for future in futures:
             try:
                 results.append(future.result())
-            except (errors.PublicError, EncodingError) as error:
+            except (errors.PublicError, EncodingError, NotFoundError) as error:
                 results.append(error)
         return results
 

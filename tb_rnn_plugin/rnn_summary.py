@@ -21,7 +21,7 @@ from tb_rnn_plugin.capture import frameworks
 from tb_rnn_plugin.capture.taps import Taps
 from tb_rnn_plugin.encoding import DTYPES, DType
 from tb_rnn_plugin.event_reader import read_records
-from tb_rnn_plugin.event_writer import close, flush
+from tb_rnn_plugin.event_writer import close
 from tb_rnn_plugin.record import LayerRecord
 
 if TYPE_CHECKING:
@@ -158,6 +158,22 @@ def read(directory: str | os.PathLike[str], layer: str | None = None) -> Iterato
     """
     flush()  # what this process wrote is read back whole
     return read_records(Path(directory), layer)
+
+
+def flush(writer: object = None) -> None:
+    """Returns when everything written so far is in its file, where TensorBoard sees it.
+
+    Args:
+        writer: As in `write`; left out: all directories. A writer of the user's own is flushed as it would be by its own
+            `flush`.
+
+    Raises:
+        TypeError: If it is nothing that can be written to.
+    """
+    if writer is None or isinstance(writer, str | os.PathLike):
+        event_writer.flush()
+    else:
+        event_writer.resolve(writer).flush()
 
 
 def _checked_step(step: object) -> int:
