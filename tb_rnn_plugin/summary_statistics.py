@@ -1,5 +1,6 @@
 """The light summary of a quantity: statistics, histograms and norm profiles. Pure functions on arrays."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,6 +24,8 @@ _MANTISSA_BITS = 23
 _EXPONENTS = 256
 _EXPONENT_BIAS = 127
 _NOT_FINITE = 255
+
+_CHUNK = 32 * 1024
 
 
 def quantity_statistics(record: LayerRecord, quantity: str) -> list[Statistics]:
@@ -75,25 +78,42 @@ def array_statistics(
     Moments and norms are computed in float64: gradients that have vanished square to less than float32 can hold.
     """
     flat = np.ascontiguousarray(array).ravel()
-    by_exponent = np.bincount(flat.view(np.uint32) >> _MANTISSA_BITS, minlength=2 * _EXPONENTS)
     statistics = Statistics(direction=direction, matrix=matrix, gate=gate, count=flat.size)
+    by_exponent = np.zeros(2 * _EXPONENTS, np.int64)
+    for chunk in _chunks(flat):
+        by_exponent += np.bincount(chunk.view(np.uint32) >> np.uint32(_MANTISSA_BITS), minlength=2 * _EXPONENTS)
+    statistics.magnitudes.CopyFrom(_magnitude_histogram(by_exponent))
     if by_exponent[_NOT_FINITE] or by_exponent[_NOT_FINITE + _EXPONENTS]:
         statistics.nan_count = int(np.count_nonzero(np.isnan(flat)))
         statistics.inf_count = int(np.count_nonzero(np.isinf(flat)))
         flat = flat[np.isfinite(flat)]
-    statistics.magnitudes.CopyFrom(_magnitude_histogram(by_exponent))
     if flat.size:
-        values = flat.astype(np.float64)
-        mean = float(values.mean())
-        squares = float(values @ values)
-        statistics.minimum = float(flat.min())
-        statistics.maximum = float(flat.max())
-        statistics.mean = mean
-        statistics.l1_norm = _as_float32(float(np.abs(values).sum()))
-        statistics.l2_norm = _as_float32(np.sqrt(squares))
-        statistics.standard_deviation = _as_float32(values.std())
-        statistics.values.CopyFrom(linear_histogram(values, bins))
+        _add_moments(statistics, flat)
+        statistics.values.CopyFrom(linear_histogram(flat, statistics.minimum, statistics.maximum, bins))
     return statistics
+
+
+def _chunks(flat: FloatArray) -> Iterator[FloatArray]:
+    """Pieces that stay in the processor's cache from one operation to the next: three times as fast as whole arrays."""
+    for start in range(0, flat.size, _CHUNK):
+        yield flat[start : start + _CHUNK]
+
+
+def _add_moments(statistics: Statistics, flat: FloatArray) -> None:
+    total = total_of_squares = total_of_magnitudes = 0.0
+    for chunk in _chunks(flat):
+        values = chunk.astype(np.float64)
+        total += float(values.sum())
+        # Not a BLAS product, which would wake threads that the training needs.
+        total_of_squares += float(np.einsum("i,i->", values, values))
+        total_of_magnitudes += float(np.abs(values, out=values).sum())
+    mean = total / flat.size
+    statistics.minimum = float(flat.min())
+    statistics.maximum = float(flat.max())
+    statistics.mean = mean
+    statistics.l1_norm = _as_float32(total_of_magnitudes)
+    statistics.l2_norm = _as_float32(np.sqrt(total_of_squares))
+    statistics.standard_deviation = _as_float32(np.sqrt(max(total_of_squares / flat.size - mean * mean, 0.0)))
 
 
 def _as_float32(value: float) -> float:
@@ -114,26 +134,36 @@ def _magnitude_histogram(by_exponent: npt.NDArray[np.intp]) -> MagnitudeHistogra
     return histogram
 
 
-def linear_histogram(values: npt.NDArray[np.float64], bins: int) -> LinearHistogram:
+def linear_histogram(flat: FloatArray, low: float, high: float, bins: int) -> LinearHistogram:
     """Counts of finite values in bins whose width is the least power of two with which `bins` of them are enough.
 
     Args:
-        values: Finite numbers, at least one.
+        flat: Finite numbers, at least one.
+        low: The least of them.
+        high: The largest of them.
         bins: The most bins to use, at least 2. No fewer than a quarter of them are used, unless the values are almost
             equal.
     """
-    low, high = float(values.min()), float(values.max())
     # Values that differ by less than float32's resolution are one bin, not a row of empty ones.
-    extent = max(
-        high - low, max(abs(low), abs(high)) * float(np.finfo(np.float32).eps), float(np.finfo(np.float32).tiny)
-    )
+    resolution = np.finfo(np.float32)
+    extent = max(high - low, max(abs(low), abs(high)) * float(resolution.eps), float(resolution.tiny))
     exponent = int(np.floor(np.log2(extent / bins)))
-    while np.floor(np.ldexp(high, -exponent)) - np.floor(np.ldexp(low, -exponent)) >= bins:
+    while _bin_index(high, exponent) - _bin_index(low, exponent) >= bins:
         exponent += 1
-    indexes = np.floor(np.ldexp(values, -exponent)).astype(np.int64)
-    first = int(indexes.min())
-    counts = np.bincount(indexes - first)
+    first = _bin_index(low, exponent)
+    counts = np.zeros(_bin_index(high, exponent) - first + 1, np.int64)
+    for chunk in _chunks(flat):
+        # Scaling a float32 by a power of two is exact in float64, and so is rounding down before the difference.
+        scaled = chunk.astype(np.float64)
+        scaled *= 2.0**-exponent
+        np.floor(scaled, out=scaled)
+        scaled -= first
+        counts += np.bincount(scaled.astype(np.intp), minlength=counts.size)
     return LinearHistogram(exponent=exponent, first_bin=first, counts=counts.tolist())
+
+
+def _bin_index(value: float, exponent: int) -> int:
+    return math.floor(math.ldexp(value, -exponent))
 
 
 def norm_profile(channels: FloatArray, direction: str) -> NormProfile:
@@ -143,8 +173,7 @@ def norm_profile(channels: FloatArray, direction: str) -> NormProfile:
         channels: (samples, timesteps, channels) of one direction.
         direction: Its name.
     """
-    values = channels.astype(np.float64)
-    norms = np.sqrt(np.einsum("stc,stc->st", values, values))
+    norms = np.stack([_norms(sample.astype(np.float64)) for sample in channels])
     timesteps = norms.shape[1]
     mean, mean_block = thin(norms.mean(axis=0), _MEAN_POINTS)
     with np.errstate(invalid="ignore"):  # the quantile between Inf and Inf is NaN
@@ -159,6 +188,11 @@ def norm_profile(channels: FloatArray, direction: str) -> NormProfile:
         quantiles=PROFILE_QUANTILES,
         quantile_values=[value for points, _ in thinned for value in _float32_list(points)],
     )
+
+
+def _norms(sample: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    norms: npt.NDArray[np.float64] = np.sqrt(np.einsum("tc,tc->t", sample, sample))
+    return norms
 
 
 def _float32_list(values: npt.NDArray[np.float64]) -> list[float]:
