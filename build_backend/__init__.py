@@ -1,0 +1,1 @@
+"""How this project is built: setuptools, and the frontend before it."""
