@@ -1,0 +1,62 @@
+/**
+ * Paints a picture through a table of 65,536 colours that is indexed by the upper 16 bits of each float32: one load a
+ * cell, whatever the scale, NaN and Inf included. A bfloat16 is such an index as it stands.
+ */
+
+import { type ColourMap } from "./colour_maps";
+import { colourOf, colourTable, isNarrow, type Scale } from "./colour_scale";
+import { numberOf, type Picture } from "./picture";
+
+export interface Colouring {
+  scale: Scale;
+  map: ColourMap;
+}
+
+/** Panels under one scale share one table. */
+const tables = new Map<string, Uint32Array>();
+const tablesKept = 16;
+
+function tableFor({ scale, map }: Colouring): Uint32Array {
+  const key = [map.name, scale.kind, scale.decades, scale.limit, scale.low, scale.high].join();
+  let table = tables.get(key);
+  if (table === undefined) {
+    table = colourTable(scale, map);
+    if (tables.size >= tablesKept) tables.delete(tables.keys().next().value ?? "");
+    tables.set(key, table);
+  }
+  return table;
+}
+
+/** Writes one ImageData word a cell. */
+export function paintCells(cells: Picture["cells"], colouring: Colouring, out: Uint32Array): void {
+  if (isNarrow(colouring.scale, colouring.map)) {
+    for (let i = 0; i < cells.length; i++) out[i] = colourOf(colouring.scale, colouring.map, numberOf(cells, i));
+    return;
+  }
+  const table = tableFor(colouring);
+  if (cells instanceof Uint16Array) {
+    for (let i = 0; i < cells.length; i++) out[i] = table[cells[i]];
+    return;
+  }
+  const halves = new Uint16Array(cells.buffer, cells.byteOffset, cells.length * 2);
+  for (let i = 0; i < cells.length; i++) out[i] = table[halves[2 * i + 1]];
+}
+
+/** Paints one pixel a cell; the browser magnifies by whole numbers, pixelated. */
+export function paintHeatmap(canvas: HTMLCanvasElement, picture: Picture, colouring: Colouring): void {
+  const { width, height } = picture;
+  if (canvas.width !== width || canvas.height !== height) {
+    canvas.width = width;
+    canvas.height = height;
+  }
+  const context = canvas.getContext("2d", { alpha: false });
+  if (context === null || width === 0 || height === 0) return;
+  const image = context.createImageData(width, height);
+  paintCells(picture.cells, colouring, new Uint32Array(image.data.buffer));
+  context.putImageData(image, 0, 0);
+}
+
+/** How many device pixels a cell takes along one side: a whole number, so that all cells are of one size. */
+export function magnification(cells: number, room: number, largest: number): number {
+  return Math.max(1, Math.min(largest, Math.floor(room / Math.max(1, cells))));
+}

@@ -1,0 +1,38 @@
+/** Numbers as they are written on the screen: U+2212 for minus, as on paper, and never more digits than asked for. */
+
+const minus = "\u2212";
+
+function signed(value: number, text: string): string {
+  return value < 0 || Object.is(value, -0) ? minus + text : text;
+}
+
+/** A value to so many significant digits; with an exponent when it is very small or large. */
+export function numberText(value: number, digits = 5): string {
+  if (Number.isNaN(value)) return "NaN";
+  const magnitude = Math.abs(value);
+  if (magnitude === Infinity) return signed(value, "Inf");
+  if (magnitude === 0) return "0";
+  if (magnitude >= 1e-3 && magnitude < 1e5) return signed(value, String(Number(magnitude.toPrecision(digits))));
+  return signed(value, exponentText(magnitude, digits));
+}
+
+function exponentText(magnitude: number, digits: number): string {
+  const [mantissa, exponent] = magnitude.toExponential(digits - 1).split("e");
+  return `${Number(mantissa)}e${Number(exponent)}`;
+}
+
+/** A range of indices: "17", "16–19". */
+export function rangeText([first, last]: readonly [number, number]): string {
+  return first === last ? String(first) : `${first}\u2013${last}`;
+}
+
+/** Indices in short: 0, 1, 2, 5 becomes "0–2, 5". */
+export function indicesText(indices: readonly number[]): string {
+  const parts: [number, number][] = [];
+  for (const index of indices.toSorted((a, b) => a - b)) {
+    const open = parts.at(-1);
+    if (open?.[1] === index - 1) open[1] = index;
+    else parts.push([index, index]);
+  }
+  return parts.map(rangeText).join(", ");
+}

@@ -1,0 +1,76 @@
+import { describe, expect, it } from "vitest";
+import { colourMap } from "./colour_maps";
+import { type Scale } from "./colour_scale";
+import { indicesText, numberText } from "./number_text";
+import { barTicks, indexTicks } from "./ticks";
+
+const symlog: Scale = { kind: "symlog", decades: 6, limit: 4.8e-3, low: -4.8e-3, high: 2e-3 };
+
+describe("ticks of a colour bar", () => {
+  it("stand at zero and at powers of ten, where the formula puts them", () => {
+    const ticks = barTicks(symlog, colourMap("vik"), 0.05);
+    expect(ticks.map(({ text }) => text)).toEqual([
+      "\u22121e-3",
+      "\u22121e-4",
+      "\u22121e-5",
+      "\u22121e-6",
+      "\u22121e-7",
+      "0",
+      "+1e-7",
+      "+1e-6",
+      "+1e-5",
+      "+1e-4",
+      "+1e-3",
+    ]);
+    const c = 4.8e-3 * 1e-6;
+    const expected = 0.5 + Math.log1p(1e-3 / c) / Math.log1p(1e6) / 2;
+    expect(ticks.at(-1)?.position).toBeCloseTo(expected, 9);
+    expect(ticks[5].position).toBe(0.5);
+  });
+
+  it("keep their distance", () => {
+    for (const kind of ["symlog", "linear", "log"] as const) {
+      for (const name of ["vik", "cividis"] as const) {
+        const places = barTicks({ ...symlog, kind }, colourMap(name), 0.12).map(({ position }) => position);
+        expect(places.length).toBeGreaterThan(1);
+        places.slice(1).forEach((place, i) => {
+          expect(place - places[i]).toBeGreaterThanOrEqual(0.12 - 1e-9);
+        });
+        expect(Math.min(...places)).toBeGreaterThanOrEqual(0);
+        expect(Math.max(...places)).toBeLessThanOrEqual(1);
+      }
+    }
+  });
+
+  it("say only zero when everything is zero", () => {
+    expect(barTicks({ ...symlog, limit: 0, low: 0, high: 0 }, colourMap("vik"), 0.1)).toEqual([
+      { position: 0.5, text: "0" },
+    ]);
+  });
+});
+
+describe("ticks along a side", () => {
+  it("are round numbers, and the last where there is room", () => {
+    expect(indexTicks(80, 240, 55)).toEqual([0, 20, 40, 60, 79]);
+    expect(indexTicks(1000, 1000, 55)).toEqual([0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 999]);
+    expect(indexTicks(3, 300, 55)).toEqual([0, 1, 2]);
+    expect(indexTicks(1, 20, 55)).toEqual([0]);
+  });
+});
+
+describe("numbers", () => {
+  it("are written with U+2212 and no more digits than asked for", () => {
+    expect(numberText(-3.2145e-6)).toBe("\u22123.2145e-6");
+    expect(numberText(-0.00123456, 2)).toBe("\u22120.0012");
+    expect(numberText(1.5)).toBe("1.5");
+    expect(numberText(1.5e7)).toBe("1.5e7");
+    expect(numberText(-Infinity)).toBe("\u2212Inf");
+    expect(numberText(NaN)).toBe("NaN");
+    expect(numberText(0)).toBe("0");
+  });
+
+  it("are joined into ranges", () => {
+    expect(indicesText([0, 1, 2, 5])).toBe("0\u20132, 5");
+    expect(indicesText([3])).toBe("3");
+  });
+});

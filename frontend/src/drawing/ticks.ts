@@ -1,0 +1,80 @@
+/** Where the numbers stand: on a colour bar, along timesteps, along channels. */
+
+import { type ColourMap } from "./colour_maps";
+import { position, type Scale, usedPositions, valueAt } from "./colour_scale";
+import { numberText } from "./number_text";
+
+export interface BarTick {
+  /** 0 at the bar's lower end, 1 at its upper. */
+  position: number;
+  text: string;
+}
+
+/** 1, 2 or 5 times a power of ten, not below the given number. */
+export function roundStep(atLeast: number): number {
+  const power = 10 ** Math.floor(Math.log10(atLeast));
+  return [1, 2, 5, 10].map((times) => times * power).find((step) => step >= atLeast * (1 - 1e-9)) ?? 10 * power;
+}
+
+/** Whole numbers from 0 to count − 1 to write along a side, about `spacing` pixels apart. */
+export function indexTicks(count: number, pixels: number, spacing: number): number[] {
+  if (count <= 1) return [0];
+  const step = Math.max(1, roundStep((spacing * count) / Math.max(1, pixels)));
+  const ticks = [];
+  for (let tick = 0; tick < count; tick += step) ticks.push(tick);
+  // The last index says how long the side is, where its number does not run into the one before.
+  const last = ticks[ticks.length - 1];
+  if (((count - 1 - last) * pixels) / count >= 0.6 * spacing) ticks.push(count - 1);
+  return ticks;
+}
+
+function decadeValues(scale: Scale, signs: number[]): number[] {
+  const top = Math.floor(Math.log10(scale.limit) + 1e-9);
+  const values = [];
+  for (let exponent = top; exponent > Math.log10(scale.limit) - scale.decades - 1; exponent--) {
+    for (const sign of signs) values.push(sign * Number(`1e${exponent}`));
+  }
+  return values;
+}
+
+function roundValues(low: number, high: number): number[] {
+  const step = roundStep((high - low) / 5);
+  const first = Math.ceil(low / step - 1e-9);
+  const count = Math.floor(high / step + 1e-9) - first + 1;
+  return Array.from({ length: Math.max(0, count) }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
+
+function candidates(scale: Scale, map: ColourMap): number[] {
+  if (scale.kind === "linear") {
+    return map.diverging ? [0, ...roundValues(-scale.limit, scale.limit)] : roundValues(scale.low, scale.high);
+  }
+  if (scale.kind === "log") return decadeValues(scale, [1]);
+  return [0, ...decadeValues(scale, map.diverging ? [1, -1] : [1])];
+}
+
+function tickText(value: number, scale: Scale, signed: boolean): string {
+  const power = scale.kind !== "linear" && value !== 0 && Math.abs(value) !== 1;
+  const text = power
+    ? (value < 0 ? "\u2212" : "") + Math.abs(value).toExponential(0).replace("+", "")
+    : numberText(value, 4);
+  return signed && value > 0 ? `+${text}` : text;
+}
+
+/**
+ * Zero and powers of ten (round numbers on a linear scale), none closer to another than `apart` of the bar. Zero comes
+ * first, then the largest: where there is no room it is the small decades near zero that go.
+ */
+export function barTicks(scale: Scale, map: ColourMap, apart: number): BarTick[] {
+  if (scale.limit === 0) return [{ position: 0.5, text: "0" }];
+  const [start, end] = usedPositions(scale, map);
+  const signed = map.diverging && scale.kind !== "log";
+  const ticks: BarTick[] = [];
+  for (const value of candidates(scale, map)) {
+    const at = (position(scale, map, value) - start) / (end - start);
+    const inside = scale.kind !== "log" || value >= valueAt(scale, map, start) * (1 - 1e-9);
+    if (inside && ticks.every((tick) => Math.abs(tick.position - at) >= apart)) {
+      ticks.push({ position: at, text: tickText(value, scale, signed) });
+    }
+  }
+  return ticks.sort((a, b) => a.position - b.position);
+}

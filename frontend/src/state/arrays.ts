@@ -1,0 +1,165 @@
+/** Fetches the arrays that the screen needs and keeps them. What is kept is drawn without a request. */
+
+import { effect, signal } from "@preact/signals";
+import { ApiError, type ArraysAnswer, fetchArrays, type NumericArray } from "../api";
+import { type FiniteSummary, summarise } from "../drawing/summary";
+import { ArrayCache } from "./array_cache";
+import { polls, refreshIndex } from "./catalogue";
+import { attempts, reportProblem, resolveProblem } from "./problems";
+import { type Wanted, wanted } from "./wanted";
+
+export type LoadedArray = NumericArray & FiniteSummary;
+
+/** What came for something wanted: its arrays, or the reason why there are none. */
+export interface Arrival {
+  arrays: LoadedArray[];
+  missing: string | null;
+}
+
+const budget = 192 * 2 ** 20;
+const cache = new ArrayCache<Arrival>(budget);
+
+/** What was seen last of each sample or set of matrices: shown until its next step has come. */
+const lastSeen = new Map<string, Arrival>();
+
+/** Counts up whenever the cache has grown. */
+export const arrivals = signal(0);
+
+export const exactness = signal<"float32" | "bfloat16">("float32");
+
+function keyOf(item: Wanted, dtype: string): string {
+  const { run, layer, quantity, step, wallTime, sample, maxRows, maxColumns } = item;
+  return JSON.stringify([run, layer, quantity, step, wallTime, sample, maxRows, maxColumns, dtype]);
+}
+
+function placeOf({ run, layer, quantity, sample }: Pick<Wanted, "run" | "layer" | "quantity" | "sample">): string {
+  return JSON.stringify([run, layer, quantity, sample]);
+}
+
+/** The arrays for something wanted if they are here: exact ones rather than rounded ones. */
+function here(item: Wanted): Arrival | undefined {
+  return cache.get(keyOf(item, "float32")) ?? cache.get(keyOf(item, "bfloat16"));
+}
+
+/** What to draw for something wanted: itself, or what was there before it. */
+export function arrivalFor(item: Wanted): { arrival: Arrival | undefined; stale: boolean } {
+  const arrival = here(item);
+  if (arrival === undefined) return { arrival: lastSeen.get(placeOf(item)), stale: true };
+  lastSeen.set(placeOf(item), arrival);
+  return { arrival, stale: false };
+}
+
+function lacks(item: Wanted, dtype: string): boolean {
+  return !cache.has(keyOf(item, "float32")) && !(dtype === "bfloat16" && cache.has(keyOf(item, "bfloat16")));
+}
+
+export function isEverythingThere(): boolean {
+  return wanted.value.every((item) => !lacks(item, "bfloat16"));
+}
+
+function store(items: Wanted[], answer: ArraysAnswer, dtype: "float32" | "bfloat16"): void {
+  for (const item of items) {
+    const arrays = answer.arrays
+      .filter(({ run, sample }) => run === item.run && (item.sample === null || sample === item.sample))
+      .map((array) => ({ ...array, ...summarise(array.cells) }));
+    const reason = answer.missing.find(
+      ({ run, sample }) => run === item.run && (item.sample === null || sample === null || sample === item.sample),
+    )?.reason;
+    const arrival = { arrays, missing: arrays.length > 0 ? null : (reason ?? "The server sent nothing for this.") };
+    const bytes = arrays.reduce((sum, { cells }) => sum + cells.byteLength, 0);
+    cache.set(keyOf(item, dtype), arrival, bytes);
+    lastSeen.set(placeOf(item), arrival);
+  }
+  arrivals.value++;
+}
+
+interface Request {
+  items: Wanted[];
+  /** Requests of one layer and quantity at one size are let finish: each is a frame while scrubbing. */
+  subject: string;
+  ahead: boolean;
+  controller: AbortController;
+}
+
+let running: Request | null = null;
+const refused = new Set<string>();
+/** Whether the last refusal was the server's silence: then it is worth asking again once it answers. */
+let wasSilent = false;
+
+function subjectOf({ layer, quantity, maxRows, maxColumns }: Wanted): string {
+  return JSON.stringify([layer, quantity, maxRows, maxColumns]);
+}
+
+/** One request has one pooling and one step a run: what fits with the first of them. */
+function together(items: Wanted[]): Wanted[] {
+  const [first] = items;
+  const stepOf = new Map(items.toReversed().map((item) => [item.run, item.step]));
+  return items.filter((item) => subjectOf(item) === subjectOf(first) && item.step === stepOf.get(item.run));
+}
+
+async function request(items: Wanted[], dtype: "float32" | "bfloat16", ahead: boolean): Promise<void> {
+  const [{ layer, quantity, maxRows, maxColumns }] = items;
+  const controller = new AbortController();
+  running = { items, subject: subjectOf(items[0]), ahead, controller };
+  const own = running;
+  const runs = [...new Map(items.map(({ run, step }) => [run, step]))].map(([run, step]) => ({ run, step }));
+  const samples = [...new Set(items.flatMap(({ sample }) => sample ?? []))];
+  try {
+    const asked = { runs, layer, quantity, samples, maxRows, maxColumns, dtype };
+    const answer = await fetchArrays(asked, controller.signal);
+    store(items, answer, dtype);
+    resolveProblem("arrays");
+  } catch (error) {
+    if (!controller.signal.aborted) refuse(items, error, ahead);
+  }
+  // An aborted request has a successor already.
+  if (running !== own) return;
+  running = null;
+  fetchLacking();
+}
+
+function refuse(items: Wanted[], error: unknown, ahead: boolean): void {
+  for (const item of items) refused.add(keyOf(item, ""));
+  wasSilent = error instanceof ApiError && error.status === 0;
+  if (ahead) return;
+  reportProblem("arrays", error);
+  // A step that was kept a moment ago may have been evicted since: the series knows.
+  if (error instanceof ApiError && error.status === 404) void refreshIndex();
+}
+
+function lackingOf(items: Wanted[], dtype: string): Wanted[] {
+  return items.filter((item) => lacks(item, dtype) && !refused.has(keyOf(item, "")));
+}
+
+let neighbours: () => Wanted[] = () => [];
+
+function fetchLacking(): void {
+  const dtype = exactness.peek();
+  const lacking = lackingOf(wanted.peek(), dtype);
+  if (running !== null) {
+    const covered = lacking.every((item) => running?.items.includes(item));
+    if (covered || lacking.length === 0) return;
+    if (!running.ahead && running.subject === subjectOf(lacking[0])) return;
+    running.controller.abort();
+  }
+  if (lacking.length > 0) {
+    void request(together(lacking), dtype, false);
+    return;
+  }
+  const ahead = lackingOf(neighbours(), dtype);
+  if (ahead.length > 0) void request(together(ahead), dtype, true);
+}
+
+/** Fetches whatever is wanted and not here, and then, with nothing else to do, the steps beside it. */
+export function watchArrays(besides: () => Wanted[]): () => void {
+  neighbours = besides;
+  let attempt = attempts.peek();
+  let poll = polls.peek();
+  return effect(() => {
+    const answers = polls.value > poll;
+    if (attempts.value !== attempt || (wasSilent && answers)) refused.clear();
+    attempt = attempts.value;
+    poll = polls.value;
+    if (exactness.value.length > 0 && wanted.value.length > 0) fetchLacking();
+  });
+}

@@ -1,0 +1,26 @@
+/** What went wrong with the server, for the banner. What was drawn before stays. */
+
+import { computed, signal } from "@preact/signals";
+import { isCancelled } from "../api";
+
+export type Asked = "index" | "series" | "arrays";
+
+const sentences = signal<Partial<Record<Asked, string>>>({});
+
+/** The first in the order of asking: without an index the rest cannot be right either. */
+export const problem = computed<string | null>(
+  () => sentences.value.index ?? sentences.value.series ?? sentences.value.arrays ?? null,
+);
+
+/** Counts the person's requests to try again. */
+export const attempts = signal(0);
+
+export function reportProblem(asked: Asked, error: unknown): void {
+  if (isCancelled(error)) return;
+  sentences.value = { ...sentences.peek(), [asked]: error instanceof Error ? error.message : String(error) };
+}
+
+export function resolveProblem(asked: Asked): void {
+  const { [asked]: solved, ...others } = sentences.peek();
+  if (solved !== undefined) sentences.value = others;
+}

@@ -1,0 +1,128 @@
+/** Which steps the shown runs have. */
+
+import { computed, effect, type ReadonlySignal, signal } from "@preact/signals";
+import { fetchSeries, type Series } from "../api";
+import { layerName, polls, quantity, type ShownRun, shownRuns } from "./catalogue";
+import { choices } from "./choices";
+import { attempts, reportProblem, resolveProblem } from "./problems";
+import { nearestStep, unionOfSteps } from "./steps";
+
+interface Kept {
+  /** What the index said of the series when it was read: when that changes, so has the series. */
+  stamp: string;
+  series: Series;
+}
+
+const kept = signal<ReadonlyMap<string, Kept>>(new Map());
+
+function keyOf(run: string, layer: string, name: string): string {
+  return JSON.stringify([run, layer, name]);
+}
+
+function stampOf({ quantity: { last_step, last_wall_time } }: ShownRun): string {
+  return `${last_step} ${last_wall_time}`;
+}
+
+/** Steps and arrays are loaded one after the other: the arrays of the last step may still be on their way. */
+function isBehind(series: Series): boolean {
+  return series.array_steps.at(-1) !== series.steps.at(-1);
+}
+
+function lacksSeries(run: ShownRun, name: string): boolean {
+  const found = kept.peek().get(keyOf(run.run, run.layer.layer, name));
+  return found?.stamp !== stampOf(run) || isBehind(found.series);
+}
+
+let running: { asked: string; controller: AbortController } | null = null;
+
+async function load(lacking: ShownRun[], layer: string, name: string): Promise<void> {
+  const stamps = new Map(lacking.map((run) => [run.run, stampOf(run)]));
+  const asked = JSON.stringify([layer, name, ...stamps]);
+  // An answer that is on its way already needs no second one.
+  if (running?.asked === asked) return;
+  running?.controller.abort();
+  const own = { asked, controller: new AbortController() };
+  running = own;
+  try {
+    const answer = await fetchSeries([...stamps.keys()], layer, name, own.controller.signal);
+    const next = new Map(kept.peek());
+    for (const series of answer.series) {
+      next.set(keyOf(series.run, layer, name), { stamp: stamps.get(series.run) ?? "", series });
+    }
+    kept.value = next;
+    resolveProblem("series");
+  } catch (error) {
+    reportProblem("series", error);
+  } finally {
+    if (running === own) running = null;
+  }
+}
+
+/** Keeps the series of what is shown up to date. */
+export function watchSeries(): () => void {
+  return effect(() => {
+    const layer = layerName.value;
+    const name = quantity.value?.quantity;
+    // Read so that the effect runs again at every poll and every retry.
+    if (polls.value + attempts.value < 0 || layer === null || name === undefined) return;
+    const lacking = shownRuns.value.filter((run) => lacksSeries(run, name));
+    if (lacking.length > 0) void load(lacking, layer, name);
+  });
+}
+
+export interface SeriesOfRun extends ShownRun {
+  series: Series;
+}
+
+export const shownSeries = computed<SeriesOfRun[]>(() =>
+  shownRuns.value.flatMap((run) => {
+    const found = kept.value.get(keyOf(run.run, run.layer.layer, run.quantity.quantity));
+    return found === undefined ? [] : [{ ...run, series: found.series }];
+  }),
+);
+
+/** Until the series of a newly chosen quantity has come, the controls stay as they were instead of flickering. */
+function held<T>(compute: () => T): ReadonlySignal<T> {
+  let last: T | undefined;
+  return computed(() => {
+    const waiting = shownSeries.value.length === 0 && shownRuns.value.length > 0;
+    last = waiting && last !== undefined ? last : compute();
+    return last;
+  });
+}
+
+export const writtenSteps = held(() => unionOfSteps(shownSeries.value.map(({ series }) => series.steps)));
+export const keptSteps = held(() => unionOfSteps(shownSeries.value.map(({ series }) => series.array_steps)));
+
+/** The step that is looked at: the chosen one, or the latest that has arrays. */
+export const step = computed<number | null>(() => choices.value.step ?? keptSteps.value.at(-1) ?? null);
+
+/** The nearest step that some run still has the arrays of. */
+export const snappedStep = computed<number | null>(() =>
+  step.value === null ? null : nearestStep(keptSteps.value, step.value),
+);
+
+/** "Arrays of 144 of 150 steps were sampled away": how many of how many. */
+export const sampledAway = computed(() => {
+  const arrays = new Set(keptSteps.value);
+  return { written: writtenSteps.value.length, away: writtenSteps.value.filter((at) => !arrays.has(at)).length };
+});
+
+/** How many samples the arrays of the shown steps hold, and how many were written; null for matrices. */
+export const sampleCounts = held<{ kept: number; written: number } | null>(() => {
+  const counts = shownSeries.value.flatMap(({ series }) => {
+    const { samples_kept, shapes } = series;
+    if (samples_kept === null || shapes === null || samples_kept.length === 0) return [];
+    return [{ kept: samples_kept[samples_kept.length - 1], written: shapes[shapes.length - 1][0] }];
+  });
+  if (counts.length === 0) return null;
+  return { kept: Math.max(...counts.map((c) => c.kept)), written: Math.max(...counts.map((c) => c.written)) };
+});
+
+const samplesAtFirst = 2;
+
+export const samples = computed<number[]>(() => {
+  const available = sampleCounts.value?.kept ?? 0;
+  const chosen = choices.value.samples ?? Array.from({ length: samplesAtFirst }, (_, sample) => sample);
+  return chosen.filter((sample) => sample < available);
+});

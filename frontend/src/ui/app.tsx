@@ -1,0 +1,37 @@
+/** The frame: controls to the left, the views' tabs, the steps below. */
+
+import { useEffect } from "preact/hooks";
+import { dark } from "../state/host";
+import { Banner } from "./banner";
+import { ControlPanel } from "./control_panel";
+import { EmptyState, emptiness } from "./empty_state";
+import { onKey } from "./keyboard";
+import { StepBar } from "./step_bar";
+import { ActiveView, Tabs } from "./tabs";
+
+export function App() {
+  const isDark = dark.value;
+  useEffect(() => {
+    document.documentElement.classList.toggle("dark", isDark);
+  }, [isDark]);
+  useEffect(() => {
+    document.addEventListener("keydown", onKey);
+    return () => {
+      document.removeEventListener("keydown", onKey);
+    };
+  }, []);
+  const empty = emptiness.value;
+  const nothingAtAll = empty === "loading" || empty === "no runs" || empty === "no data";
+  return (
+    <div class="frame">
+      {nothingAtAll ? null : <ControlPanel />}
+      <main>
+        <h1 class="unseen">Recurrent networks</h1>
+        {nothingAtAll ? null : <Tabs />}
+        <Banner />
+        {empty === null ? <ActiveView /> : <EmptyState kind={empty} />}
+      </main>
+      {nothingAtAll ? null : <StepBar />}
+    </div>
+  );
+}

@@ -1,0 +1,15 @@
+/** Keys that work wherever nothing else wants them: ←/→ move the step, space plays. */
+
+import { moveStep, togglePlaying } from "../state/playback";
+
+const wantsKeys = "input:not([type=checkbox]), select, textarea, [role=tab]";
+
+export function onKey(event: KeyboardEvent): void {
+  const target = event.target instanceof Element ? event.target : document.body;
+  if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey || target.matches(wantsKeys)) return;
+  if (event.key === " " && !target.matches("button, input")) togglePlaying();
+  else if (event.key === "ArrowLeft") moveStep(-1);
+  else if (event.key === "ArrowRight") moveStep(1);
+  else return;
+  event.preventDefault();
+}

@@ -1,0 +1,173 @@
+/** A grid of drawings: columns are runs, rows are samples or matrices. */
+
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { numberText } from "../../drawing/number_text";
+import { isBidirectional, quantity, selectedRuns, shownRuns, whatRunLacks } from "../../state/catalogue";
+import { choices } from "../../state/choices";
+import { isLoading, items, map, panels, sharedScale } from "../../state/panels";
+import { samples } from "../../state/series";
+import { setPanelPixels } from "../../state/wanted";
+import { ColourBar } from "./colour_bar";
+import { HeatmapPanel } from "./heatmap_panel";
+import { type GridLayout, layOut, type Room } from "./layout";
+import { Readout } from "./readout";
+import { scaleText } from "./scale_text";
+
+/** The room of the view, followed as the window changes. */
+function useRoom(): { place: { current: HTMLDivElement | null }; room: Room } {
+  const place = useRef<HTMLDivElement>(null);
+  const [room, setRoom] = useState<Room>({ width: 0, height: 0 });
+  useLayoutEffect(() => {
+    const element = place.current;
+    if (element === null) return;
+    const measure = () => {
+      // A hidden tab has no size: keep the last.
+      if (element.clientWidth > 0) setRoom({ width: element.clientWidth, height: element.clientHeight });
+    };
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+    };
+  }, []);
+  return { place, room };
+}
+
+const gutters = {
+  left: 34,
+  directions: 18,
+  ownBar: 84,
+  sharedBar: 96,
+  title: 50,
+  topAxis: 16,
+  around: 92,
+  letter: 7,
+  titleRest: 190,
+};
+
+/** What stands beside a drawing within its column. */
+function beside(): number {
+  const { shared } = choices.value;
+  return gutters.left + (isBidirectional.value ? gutters.directions : 0) + (shared ? 0 : gutters.ownBar);
+}
+
+function useLayout(room: Room): GridLayout {
+  const rows = quantity.value?.kind === "matrices" ? Math.max(3, items.value.length) : samples.value.length;
+  const { shared, reflect } = choices.value;
+  const layout = layOut({ width: room.width, height: room.height - gutters.around }, shownRuns.value.length, rows, {
+    beside: beside(),
+    above: gutters.title + (isBidirectional.value && reflect ? gutters.topAxis : 0),
+    bar: shared ? gutters.sharedBar : 0,
+    title: gutters.titleRest + gutters.letter * Math.max(0, ...shownRuns.value.map(({ run }) => run.length)),
+  });
+  useLayoutEffect(() => {
+    const ratio = window.devicePixelRatio;
+    if (room.width === 0) return;
+    setPanelPixels({ width: Math.floor(layout.width * ratio), height: Math.floor(layout.height * ratio) });
+  }, [layout.width, layout.height, room.width]);
+  return layout;
+}
+
+function Caption() {
+  const { scale, decades, shared } = choices.value;
+  const what =
+    quantity.value?.kind === "matrices"
+      ? "Inputs (down) by gates and units (right)."
+      : "Channels (down) by timesteps (right).";
+  const { limit, low, high } = sharedScale.value;
+  const words = scaleText(scale, decades);
+  const isRange = scale === "linear" && !map.value.diverging;
+  const reach = isRange
+    ? ` from ${numberText(low, 3)} to ${numberText(high, 3)}`
+    : `, largest magnitude ${numberText(limit, 3)}`;
+  const how = shared
+    ? `One scale for all panels: ${words}${limit > 0 ? reach : ""}.`
+    : `Each panel has a scale of its own: ${words}.`;
+  return (
+    <p class="caption">
+      {what} {how}
+      <span class={isLoading.value ? "loading on" : "loading"} role="status">
+        {isLoading.value ? "Loading\u2026" : ""}
+      </span>
+    </p>
+  );
+}
+
+/** What the colours outside the map mean; only where there is something of that colour. */
+function SpecialLegend() {
+  const arrays = panels.value.flatMap(({ array }) => array ?? []);
+  const { nan, positiveInfinity, negativeInfinity } = map.value.special;
+  const hasInf = arrays.some(({ inf }) => inf > 0);
+  const entries = [
+    ...(arrays.some((array) => array.nan > 0) ? [["NaN", nan]] : []),
+    ...(hasInf ? [["+Inf", positiveInfinity]] : []),
+    ...(hasInf ? [["\u2212Inf", negativeInfinity]] : []),
+  ];
+  return entries.length === 0 ? null : (
+    <ul class="special-legend">
+      {entries.map(([name, colour]) => (
+        <li key={name}>
+          <i style={{ background: colour }} />
+          {name}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Absent() {
+  const lacking = selectedRuns.value.map((run) => ({ run: run.run, lack: whatRunLacks(run) }));
+  const sentences = lacking
+    .filter(({ lack }) => lack !== "")
+    .map(({ run, lack }) => `${run} has ${lack === "not this quantity" ? "none of this quantity here" : lack}`);
+  return sentences.length === 0 ? null : <p class="caption">{sentences.join("; ")}.</p>;
+}
+
+/** The runs of a block beside each other, and their rows below each other. */
+function Grid({ layout }: { layout: GridLayout }) {
+  const runs = shownRuns.value.map(({ run }) => run);
+  const blocks = Array.from({ length: Math.ceil(runs.length / layout.columns) }, (_, block) =>
+    runs.slice(block * layout.columns, (block + 1) * layout.columns),
+  );
+  return (
+    <div class={layout.narrow ? "grid-blocks narrow" : "grid-blocks"}>
+      {blocks.map((block) => (
+        <div
+          class="grid"
+          key={block.join()}
+          style={{ gridTemplateColumns: `repeat(${block.length}, ${layout.width + beside()}px)` }}
+        >
+          {items.value.flatMap((item) =>
+            block.map((run) => {
+              const panel = panels.value.find((candidate) => candidate.run.run === run && candidate.item === item);
+              return panel === undefined ? null : <HeatmapPanel key={panel.key} panel={panel} />;
+            }),
+          )}
+        </div>
+      ))}
+    </div>
+  );
+}
+
+export function HeatmapView() {
+  const { place, room } = useRoom();
+  const layout = useLayout(room);
+  const height = Math.max(180, Math.min(320, layout.height));
+  return (
+    <div class="view heatmap-view" ref={place}>
+      <Caption />
+      <Absent />
+      <div class="grid-and-bar">
+        <Grid layout={layout} />
+        <div class="beside-grid">
+          {choices.value.shared && panels.value.some(({ array }) => array !== null) ? (
+            <ColourBar colouring={{ scale: sharedScale.value, map: map.value }} height={height} />
+          ) : null}
+          <SpecialLegend />
+        </div>
+      </div>
+      <Readout />
+    </div>
+  );
+}

@@ -1,0 +1,38 @@
+/** The cell that is pointed at in numbers, with the same cell of the other runs beside it. */
+
+import { panels } from "../../state/panels";
+import { pointed } from "../../state/pointing";
+import { pictureOf } from "./pictures";
+import { reading } from "./wording";
+
+export function Readout() {
+  const cell = pointed.value;
+  const here = panels.value.find(({ key }) => key === cell?.key);
+  const picture = here === undefined ? null : pictureOf(here);
+  const read =
+    cell === null || here === undefined || picture === null ? null : reading(here, picture, cell.row, cell.column);
+  if (cell === null || here === undefined || read === null) {
+    return (
+      <output class="readout quiet">
+        Point at a cell to read its value; in a focused drawing the arrow keys move from cell to cell.
+      </output>
+    );
+  }
+  const others = panels.value.filter(({ item, key }) => item === here.item && key !== here.key);
+  return (
+    <output class="readout">
+      <span>
+        <strong>{here.run.run}</strong> {read.name}: <strong>{read.value}</strong>
+      </span>
+      {others.map((panel) => {
+        const beside = pictureOf(panel);
+        const value = beside === null ? null : reading(panel, beside, cell.row, cell.column)?.value;
+        return (
+          <span class="quiet" key={panel.key}>
+            {panel.run.run} {value ?? "has no such cell"}
+          </span>
+        );
+      })}
+    </output>
+  );
+}

@@ -1,0 +1,83 @@
+/** What a panel and a cell are called, on the screen and for a screen reader. */
+
+import { numberText, rangeText } from "../../drawing/number_text";
+import { cellAt, numberOf, type Picture, pixelOf } from "../../drawing/picture";
+import { type LoadedArray } from "../../state/arrays";
+import { type ShownRun } from "../../state/catalogue";
+import { quantityPhrase } from "../../state/names";
+import { type Panel } from "../../state/panels";
+
+/** "2 NaN, 1 Inf", or "" when every cell is finite. */
+export function nonFiniteText({ nan, inf }: Pick<LoadedArray, "nan" | "inf">): string {
+  return [nan > 0 ? `${nan} NaN` : "", inf > 0 ? `${inf} Inf` : ""].filter((part) => part !== "").join(", ");
+}
+
+/** "lstm, step 400, encoder/bilstm output gradient, sample 0: channels by timesteps, from −1.2e-3 to 9.8e-4, 2 NaN". */
+export function panelLabel(panel: Panel, array: LoadedArray): string {
+  const axes = array.matrix === null ? "channels by timesteps" : "inputs by gates and units";
+  const { low, high } = array;
+  const values =
+    low === null || high === null ? "nothing finite" : `from ${numberText(low, 2)} to ${numberText(high, 2)}`;
+  const subject = `${array.layer} ${quantityPhrase(array.quantity)}, ${panel.item}`;
+  const found = [axes, values, nonFiniteText(array)].filter((part) => part !== "").join(", ");
+  return `${panel.run.run}, step ${array.step}, ${subject}: ${found}`;
+}
+
+type Span = readonly [number, number];
+
+function isOne([first, last]: Span): boolean {
+  return first === last;
+}
+
+function directionOf({ layer }: ShownRun, channel: number, channels: number): string {
+  if (layer.directions.length < 2) return "";
+  return ` (${layer.directions[channel < channels / 2 ? 0 : 1]})`;
+}
+
+function channelText(run: ShownRun, columns: Span, channels: number): string {
+  const name = isOne(columns) ? "channel" : "channels";
+  return `${name} ${rangeText(columns)}${directionOf(run, columns[0], channels)}`;
+}
+
+/** Columns of a kernel are gates × units, a block a gate. */
+function unitText({ layer }: ShownRun, columns: Span, width: number): string {
+  const units = layer.gates.length > 0 ? width / layer.gates.length : width;
+  const gate = layer.gates.length > 1 ? layer.gates[Math.floor(columns[0] / units)] : undefined;
+  if (gate === undefined || columns[1] - columns[0] >= units) {
+    return `${isOne(columns) ? "column" : "columns"} ${rangeText(columns)}`;
+  }
+  const within: Span = [columns[0] % units, columns[1] % units];
+  return `${gate} gate, ${isOne(within) ? "unit" : "units"} ${rangeText(within)}`;
+}
+
+/** "channel 17 (forward), t = 83", "largest of channels 16–19, t = 80–81". */
+export function cellText(run: ShownRun, array: LoadedArray, rows: Span, columns: Span): string {
+  const largest = isOne(rows) && isOne(columns) ? "" : "largest of ";
+  if (array.matrix === null) {
+    return `${largest}${channelText(run, columns, array.full_shape[1])}, t = ${rangeText(rows)}`;
+  }
+  const row = `${isOne(rows) ? "row" : "rows"} ${rangeText(rows)}`;
+  return `${largest}${row}, ${unitText(run, columns, array.full_shape[1])}`;
+}
+
+/** A rounded array, shown while scrubbing, must not pretend to more digits than it has. */
+export function valueText(picture: Picture, x: number, y: number): string {
+  const value = numberOf(picture.cells, y * picture.width + x);
+  return picture.cells instanceof Float32Array ? numberText(value) : `about ${numberText(value, 3)}`;
+}
+
+/** What a cell of the full array is called and holds; null where the array has no such cell. */
+export function reading(
+  panel: Panel,
+  picture: Picture,
+  row: number,
+  column: number,
+): { name: string; value: string } | null {
+  const pixel = pixelOf(picture, row, column);
+  if (pixel === null || panel.array === null) return null;
+  const { rows, columns } = cellAt(picture, pixel.x, pixel.y);
+  return {
+    name: `${panel.item}, ${cellText(panel.run, panel.array, rows, columns)}`,
+    value: valueText(picture, pixel.x, pixel.y),
+  };
+}
