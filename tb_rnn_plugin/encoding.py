@@ -197,9 +197,12 @@ def _read_head(blob: bytes) -> tuple[ArrayDirectory, int]:
     if len(blob) < _PREFIX.size or not blob.startswith(_MAGIC):
         raise EncodingError("these are not arrays of tb_rnn_plugin.")
     _, length = _PREFIX.unpack_from(blob)
+    end = _PREFIX.size + length
+    if len(blob) < end:
+        raise EncodingError(f"the directory of the arrays is damaged: {len(blob)} bytes, not {end}.")
     directory = ArrayDirectory()
     try:
-        directory.ParseFromString(blob[_PREFIX.size : _PREFIX.size + length])
+        directory.ParseFromString(blob[_PREFIX.size : end])
     except DecodeError as error:
         raise EncodingError(f"the directory of the arrays is damaged: {error}.") from None
     if directory.schema_version != SCHEMA_VERSION or directory.type not in _ITEM_SIZES:
@@ -208,7 +211,6 @@ def _read_head(blob: bytes) -> tuple[ArrayDirectory, int]:
             f"{SCHEMA_VERSION}; "
             "update tb-rnn-plugin."
         )
-    end = _PREFIX.size + length
     return directory, end + (-end % _ALIGNMENT)
 
 

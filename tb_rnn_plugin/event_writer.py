@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import io
 import itertools
+import multiprocessing.util
 import os
 import queue
 import socket
@@ -189,20 +190,20 @@ class DirectoryWriter(EventWriter):
     def _overtakes(self, event: event_pb2.Event) -> bool:
         """Whether the job started over, here or in another process: what was written from this step on is outdated."""
         continues, self._continues_a_job = self._continues_a_job, False
-        return continues or any(event.step < self.last_steps.get(value.tag, 0) for value in event.summary.value)
+        return continues or any(event.step <= self.last_steps.get(value.tag, -1) for value in event.summary.value)
 
     def _append_restart(self, event: event_pb2.Event) -> None:
-        """Makes TensorBoard's Python loader forget what this event overtakes; the default loader does so by itself.
+        """Makes TensorBoard's Python loader forget what this event overtakes, as the default loader does by itself.
 
         It forgets every tag of the run, so where another writer's scalars are, it is left alone. Of a run's session
         starts it takes the first for the start of the job and only those after it for a restart, hence two.
         """
+        self.last_steps = {tag: step for tag, step in self.last_steps.items() if step < event.step}
         if _other_writers(self.path.parent):
             return
         session_log = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
         for _ in range(2):
             self._append(event_pb2.Event(wall_time=event.wall_time, step=event.step, session_log=session_log))
-        self.last_steps = {tag: min(step, event.step) for tag, step in self.last_steps.items()}
 
     def _warn_of_failure(self) -> None:
         failure, self._failure = self._failure, None
@@ -381,6 +382,8 @@ def _directory_writer(directory: str | bytes) -> DirectoryWriter:
             before = writer or next((known for (path, _), known in _directory_writers.items() if path == key[0]), None)
             last_steps = dict(before.last_steps) if before is not None else None
             writer = _directory_writers[key] = DirectoryWriter(key[0], last_steps)
+            # A worker of multiprocessing (torch.multiprocessing.spawn, say) ends without running what atexit holds.
+            multiprocessing.util.Finalize(None, writer.close, exitpriority=0)
         return writer
 
 

@@ -196,9 +196,11 @@ class RnnPlugin(base_plugin.TBPlugin):
         described: list[dict[str, Any]] = []
         payloads: list[bytes] = []
         offset = 0
+        unread = False
         for (series, kept, _), arrays in zip(wanted, self._data.arrays(*experiment, wanted), strict=True):
             for read in arrays:
                 if read.array is None:
+                    unread = True
                     missing.append(_missing(series, kept.step, read.key, read.reason))
                     continue
                 description, payload = arrays_impl(series, kept, read.key, read.array, layout)
@@ -210,7 +212,9 @@ class RnnPlugin(base_plugin.TBPlugin):
         head = json.dumps({"arrays": described, "missing": missing}).encode()
         head += b" " * (-(4 + len(head)) % _ALIGNMENT)
         body = b"".join([len(head).to_bytes(4, "little"), head, *payloads])
-        return _revalidated(request, http_util.Respond(request, body, "application/octet-stream"), etag)
+        response = http_util.Respond(request, body, "application/octet-stream")
+        # What could not be read now may be read the next time, under the same tag.
+        return response if unread else _revalidated(request, response, etag)
 
     @_route
     def _entry(self, request: Request) -> Response:
@@ -272,7 +276,7 @@ def series_impl(series: SeriesKey, summaries: Sequence[SummaryStep], kept: Seque
 def _largest_magnitude(summary: QuantitySummary) -> float | None:
     """None when nothing is finite: JSON has no other way to say it."""
     finite = [part for part in summary.statistics if part.count > part.nan_count + part.inf_count]
-    return max((max(-part.minimum, part.maximum) for part in finite), default=None)
+    return max((max(abs(part.minimum), abs(part.maximum)) for part in finite), default=None)
 
 
 @dataclasses.dataclass(frozen=True)

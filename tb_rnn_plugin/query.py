@@ -222,7 +222,8 @@ class RnnData:
     def _version(self, selected: "_Selection", list_series: Callable[..., Any], context: Any) -> object:
         """What changes when something was added to a series; asked for once a second at most.
 
-        To list a series costs the Python loader a walk through all its steps, which scrubbing would pay at each of them.
+        To list a series costs the Python loader a walk through all its steps, which scrubbing would pay at each of
+        them.
         """
         now = int(time.monotonic())
         return self._versions.get(selected, now, lambda: selected.version(list_series, context))

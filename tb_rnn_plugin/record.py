@@ -1,7 +1,7 @@
 """LayerRecord: what is known of one layer at one step, validated."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,14 +92,24 @@ class LayerRecord:
         set_("directions", _checked_directions(directions))
         set_("gates", _checked_gates(gates, self.cell))
         set_("framework", str(framework))
-        set_("sequences", _checked_sequences(sequences or {}, self))
-        set_(WEIGHTS, _checked_matrices(weights or {}, WEIGHTS, self))
-        set_(WEIGHT_GRADIENTS, _checked_matrices(weight_gradients or {}, WEIGHT_GRADIENTS, self))
+        set_("sequences", _checked_sequences({} if sequences is None else sequences, self))
+        set_(WEIGHTS, _checked_matrices({} if weights is None else weights, WEIGHTS, self))
+        gradients = {} if weight_gradients is None else weight_gradients
+        set_(WEIGHT_GRADIENTS, _checked_matrices(gradients, WEIGHT_GRADIENTS, self))
         _check_gradients_fit(self)
         if not (self.sequences or self.weights or self.weight_gradients):
             raise ValueError(
                 f"LayerRecord {self.name!r}: nothing to record; give sequences, weights or weight_gradients."
             )
+
+    def only(self, quantities: Collection[str]) -> "LayerRecord | None":
+        """The record with these quantities alone; None when it has none of them."""
+        sequences = {name: array for name, array in self.sequences.items() if name in quantities}
+        weights = self.weights if WEIGHTS in quantities else {}
+        weight_gradients = self.weight_gradients if WEIGHT_GRADIENTS in quantities else {}
+        if not (sequences or weights or weight_gradients):
+            return None
+        return dataclasses.replace(self, sequences=sequences, weights=weights, weight_gradients=weight_gradients)
 
     def channels(self, direction: str, quantity: str) -> slice:
         """The channels of one direction in a sequence.
@@ -167,7 +177,7 @@ def _checked_width(width: object, argument: str) -> int | None:
 
 
 def _checked_directions(directions: Sequence[str]) -> tuple[str, ...]:
-    if tuple(directions) not in _DIRECTIONS:
+    if not isinstance(directions, Sequence) or tuple(directions) not in _DIRECTIONS:
         raise ValueError(f"directions: expected ('forward',) or ('forward', 'backward'), got {directions!r}.")
     return tuple(directions)
 
@@ -176,7 +186,12 @@ def _checked_gates(gates: Sequence[str] | None, cell: str | None) -> tuple[str, 
     if gates is None:
         return () if cell is None else cells.KERAS_GATES[cell]
     names = cells.GATE_NAMES.get(cell or "", frozenset())
-    if isinstance(gates, str) or len(gates) != len(set(gates)) or set(gates) != names:
+    if (
+        not isinstance(gates, Sequence)
+        or isinstance(gates, str)
+        or len(gates) != len(set(gates))
+        or set(gates) != names
+    ):
         raise ValueError(
             f"gates: expected the gates of cell {cell!r}, each once, in the order of its weights: "
             f"{tuple(sorted(names))}; got {gates!r}."
@@ -301,7 +316,12 @@ def _float_array(values: Any, argument: str) -> FloatArray:  # any framework's t
         if "bfloat16" in str(values.dtype):  # numpy has no such type
             values = values.float()
         values = values.numpy()
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{argument}: expected an array of real numbers, got {type(values).__name__} ({error})."
+        ) from error
     if array.dtype.kind not in "fiu" and array.dtype.name != "bfloat16":
         raise TypeError(
             f"{argument}: expected an array of real numbers, got {type(values).__name__} of dtype {array.dtype}."

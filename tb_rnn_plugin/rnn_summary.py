@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["KerasCallback", "LayerRecord", "Taps", "attach", "capture", "close", "flush", "read", "write"]
 
+# More than an event file's int64 could hold would be lost in the background; the HTTP API takes 18 digits.
+_STEPS = 10**18
+
 Layers = str | int | Sequence[str | int] | None
 
 
@@ -39,6 +42,7 @@ def attach(
     samples: int | None = 4,
     layers: Layers = None,
     optimizer: Any | None = None,  # an optimizer of any framework
+    quantities: Sequence[str] | None = None,
 ) -> Taps:
     """Taps the recurrent layers of a model, in the user's own forward and backward pass.
 
@@ -50,6 +54,8 @@ def attach(
         layers: Which layers: names, parts of names, indexes, or "*"; left out: every recurrent layer.
         optimizer: For Keras in a loop of one's own: the optimizer whose `apply` is given the weight gradients. Left
             out: the model's own, if it is compiled.
+        quantities: What is recorded: some of "activation", "output_gradient", "weights", "weight_gradients"; left out:
+            all of them.
 
     Returns:
         The taps: pass them to `write` after every backward pass; use them in a `with` statement, or call `detach`.
@@ -59,7 +65,7 @@ def attach(
         ValueError: If a layer is unknown, or there is none to be tapped.
     """
     return frameworks.capture_module(model).attach(
-        model, every=every, samples=samples, layers=layers, optimizer=optimizer
+        model, every=every, samples=samples, layers=layers, optimizer=optimizer, quantities=quantities
     )
 
 
@@ -164,8 +170,8 @@ def flush(writer: object = None) -> None:
     """Returns when everything written so far is in its file, where TensorBoard sees it.
 
     Args:
-        writer: As in `write`; left out: all directories. A writer of the user's own is flushed as it would be by its own
-            `flush`.
+        writer: As in `write`; left out: all directories. A writer of the user's own is flushed as it would be by its
+            own `flush`.
 
     Raises:
         TypeError: If it is nothing that can be written to.
@@ -181,6 +187,8 @@ def _checked_step(step: object) -> int:
         raise TypeError(f"step: expected an int, got {type(step).__name__}.")
     if step < 0:
         raise ValueError(f"step: expected 0 or more, got {step}.")
+    if step >= _STEPS:
+        raise ValueError(f"step: expected less than 10^18, got {step}.")
     return int(step)
 
 

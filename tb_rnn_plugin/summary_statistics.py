@@ -25,6 +25,9 @@ _EXPONENTS = 256
 _EXPONENT_BIAS = 127
 _NOT_FINITE = 255
 
+# Below this share of the squared mean, a variance that was found as the difference of two sums is mostly rounding.
+_CANCELLED = 1e-6
+
 _CHUNK = 32 * 1024
 
 
@@ -104,8 +107,7 @@ def _add_moments(statistics: Statistics, flat: FloatArray) -> None:
     for chunk in _chunks(flat):
         values = chunk.astype(np.float64)
         total += float(values.sum())
-        # Not a BLAS product, which would wake threads that the training needs.
-        total_of_squares += float(np.einsum("i,i->", values, values))
+        total_of_squares += _sum_of_squares(values)
         total_of_magnitudes += float(np.abs(values, out=values).sum())
     mean = total / flat.size
     statistics.minimum = float(flat.min())
@@ -113,7 +115,15 @@ def _add_moments(statistics: Statistics, flat: FloatArray) -> None:
     statistics.mean = mean
     statistics.l1_norm = _as_float32(total_of_magnitudes)
     statistics.l2_norm = _as_float32(np.sqrt(total_of_squares))
-    statistics.standard_deviation = _as_float32(np.sqrt(max(total_of_squares / flat.size - mean * mean, 0.0)))
+    variance = total_of_squares / flat.size - mean * mean
+    if variance < mean * mean * _CANCELLED:
+        variance = sum(_sum_of_squares(chunk.astype(np.float64) - mean) for chunk in _chunks(flat)) / flat.size
+    statistics.standard_deviation = _as_float32(np.sqrt(variance))
+
+
+def _sum_of_squares(values: npt.NDArray[np.float64]) -> float:
+    # Not a BLAS product, which would wake threads that the training needs.
+    return float(np.einsum("i,i->", values, values))
 
 
 def _as_float32(value: float) -> float:
@@ -173,11 +183,11 @@ def norm_profile(channels: FloatArray, direction: str) -> NormProfile:
         channels: (samples, timesteps, channels) of one direction.
         direction: Its name.
     """
-    norms = np.stack([_norms(sample.astype(np.float64)) for sample in channels])
+    with np.errstate(invalid="ignore"):  # a signalling NaN is no news; the quantile between Inf and Inf is NaN
+        norms = np.stack([_norms(sample.astype(np.float64)) for sample in channels])
+        quantiles = np.quantile(norms, PROFILE_QUANTILES, axis=0)
     timesteps = norms.shape[1]
     mean, mean_block = thin(norms.mean(axis=0), _MEAN_POINTS)
-    with np.errstate(invalid="ignore"):  # the quantile between Inf and Inf is NaN
-        quantiles = np.quantile(norms, PROFILE_QUANTILES, axis=0)
     thinned = [thin(quantile, _QUANTILE_POINTS) for quantile in quantiles]
     return NormProfile(
         direction=direction,

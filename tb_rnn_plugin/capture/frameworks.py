@@ -10,7 +10,9 @@ from tb_rnn_plugin.record import LayerRecord
 class CaptureModule(Protocol):
     """What the module of a framework offers; `rnn_summary` documents it."""
 
-    def attach(self, model: Any, *, every: int, samples: int | None, layers: Any, optimizer: Any) -> Taps:
+    def attach(
+        self, model: Any, *, every: int, samples: int | None, layers: Any, optimizer: Any, quantities: Any
+    ) -> Taps:
         """Taps in the user's own pass."""
 
     def capture(

@@ -1,13 +1,18 @@
 """What the taps of every framework share: when they record, and how a training loop holds them."""
 
 import abc
+from collections.abc import Collection
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from tb_rnn_plugin.record import LayerRecord
+from tb_rnn_plugin.record import MATRIX_QUANTITIES, LayerRecord
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+#: What taps can record.
+QUANTITIES = ("activation", "output_gradient", *MATRIX_QUANTITIES)
 
 
 class Schedule:
@@ -30,7 +35,15 @@ class Schedule:
             raise ValueError(f"every: expected at least 1, got {every}.")
         self.every = every
         self._last_step: int | None = None
-        self._reached: int | None = None  # the last step written; before that, the first one seen
+        self._reached: int | None = None  # the last step written, or else where the loop began
+
+    def start(self, step: int) -> None:
+        """Says that `step` is the first to come, where that is known.
+
+        Then the first write isn't missed by a loop that sees only some of the steps, as with Keras's
+        steps_per_execution.
+        """
+        self._last_step = self._reached = step - 1
 
     def is_due(self, step: int) -> bool:
         """Whether a multiple of `every` lies in the steps since the last write, `step` included."""
@@ -42,9 +55,43 @@ class Schedule:
         """Takes note that `step` is over; returns whether the next step has to be recorded."""
         distance = max(step - self._last_step, 1) if self._last_step is not None else 1
         self._last_step = step
-        if written or self._reached is None:
+        if written or self._reached is None or step < self._reached:
             self._reached = step
         return self.is_due(step + distance)
+
+
+def check_samples(samples: object) -> None:
+    """Checks of how many samples the arrays are to be kept.
+
+    Raises:
+        TypeError: If it is neither an int nor None.
+        ValueError: If it is below 1.
+    """
+    if samples is None:
+        return
+    if isinstance(samples, bool) or not isinstance(samples, int):
+        raise TypeError(f"samples: expected an int or None, got {type(samples).__name__}.")
+    if samples < 1:
+        raise ValueError(f"samples: expected at least 1, got {samples}.")
+
+
+def checked_quantities(quantities: Collection[str] | None) -> frozenset[str] | None:
+    """Checks which quantities are to be recorded; None: all.
+
+    Raises:
+        TypeError: If it is not a sequence of names.
+        ValueError: If it is empty, or a name is not one of those that can be recorded.
+    """
+    if quantities is None:
+        return None
+    if isinstance(quantities, str) or not isinstance(quantities, Collection):
+        raise TypeError(f"quantities: expected a sequence of names, got {type(quantities).__name__}.")
+    unknown = sorted(set(quantities) - set(QUANTITIES))
+    if unknown or not quantities:
+        raise ValueError(
+            f"quantities: expected some of {', '.join(QUANTITIES)}; got {', '.join(map(repr, unknown)) or 'none'}."
+        )
+    return frozenset(quantities)
 
 
 class Taps(abc.ABC):
@@ -53,12 +100,10 @@ class Taps(abc.ABC):
     A context manager: leaving it, by an exception too, detaches the taps and leaves the model as it was.
     """
 
-    def __init__(self, *, every: int, samples: int | None) -> None:
-        """Sets how often is written, and of how many samples the arrays are kept (None: of all)."""
-        if samples is not None and (isinstance(samples, bool) or not isinstance(samples, int)):
-            raise TypeError(f"samples: expected an int or None, got {type(samples).__name__}.")
-        if samples is not None and samples < 1:
-            raise ValueError(f"samples: expected at least 1, got {samples}.")
+    def __init__(self, *, every: int, samples: int | None, quantities: Collection[str] | None = None) -> None:
+        """Sets how often is written, what, and of how many samples the arrays are kept (None: everything, of all)."""
+        check_samples(samples)
+        self.quantities = checked_quantities(quantities)
         self.schedule = Schedule(every)
         self.samples = samples
 
@@ -78,9 +123,18 @@ class Taps(abc.ABC):
         Called once a step, after the backward pass. It also turns recording on or off for the next pass.
         """
         due = self.schedule.is_due(step)
-        records = self.take() if due else []
+        records = self._wanted(self.take()) if due else []
         self.arm(armed=self.schedule.advance(step, written=bool(records)))
         return records
+
+    def wants(self, *quantities: str) -> bool:
+        """Whether any of these is to be recorded."""
+        return self.quantities is None or not self.quantities.isdisjoint(quantities)
+
+    def _wanted(self, records: list[LayerRecord]) -> list[LayerRecord]:
+        if self.quantities is None:
+            return records
+        return [wanted for record in records if (wanted := record.only(self.quantities)) is not None]
 
     @abc.abstractmethod
     def arm(self, *, armed: bool) -> None:

@@ -1,0 +1,39 @@
+"""A method replaced on one instance, and put back so that nothing is left behind."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+Method = Callable[..., Any]
+
+
+class Override:
+    """A method of one instance, replaced in the instance's own `__dict__`.
+
+    Overrides of one method may be undone in any order: one that lies under another is skipped once the upper one goes.
+    """
+
+    def __init__(self, instance: object, name: str, make: Callable[[Method], Method]) -> None:
+        """Replaces `instance.name` by `make(method)`, where `method` is the bound method that stood there."""
+        self._instance = instance
+        self._name = name
+        self._before = vars(instance).get(name)
+        self._undone = False
+        method = getattr(instance, name)
+        replacement = functools.wraps(method)(make(method))
+        replacement.rnn_summary_override = self  # type: ignore[attr-defined]  # how an upper override knows this one
+        # Not setattr: Keras and TensorFlow track what is set on a layer, and would save it with the model.
+        object.__setattr__(instance, name, replacement)
+
+    def undo(self) -> None:
+        """Puts back what stood there; calling it again does nothing."""
+        if self._undone:
+            return
+        self._undone = True
+        current = vars(self._instance).get(self._name)
+        while (override := getattr(current, "rnn_summary_override", None)) is not None and override._undone:  # noqa: SLF001
+            current = override._before  # noqa: SLF001  # of its own class
+        if current is None:
+            vars(self._instance).pop(self._name, None)
+        else:
+            object.__setattr__(self._instance, self._name, current)

@@ -1,0 +1,106 @@
+"""Keras captures against the numbers that see-rnn itself returned."""
+
+import sys
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tb_rnn_plugin.record import LayerRecord
+from tests.capture import reference
+
+pytestmark = pytest.mark.tensorflow
+pytest.importorskip("tensorflow")
+
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+if keras.config.backend() != "tensorflow":
+    pytest.skip("for Keras on TensorFlow", allow_module_level=True)
+
+from tb_rnn_plugin.capture import keras as capture_keras  # noqa: E402
+
+
+def build(case: str) -> Any:
+    kind, mode = case.split("/")[:2]
+
+    def recurrent(name: str, *, return_sequences: bool = False) -> Any:
+        layers = keras.layers
+        options = {"return_sequences": return_sequences}
+        if kind.startswith("bi"):
+            inner = {"bilstm": layers.LSTM, "bigru": layers.GRU}[kind]
+            return layers.Bidirectional(inner(6, **options), name=name)
+        if kind.startswith("gru"):
+            return layers.GRU(6, reset_after=kind == "gru_ra1", name=name, **options)
+        return {"lstm": layers.LSTM, "rnn": layers.SimpleRNN}[kind](6, name=name, **options)
+
+    inputs = keras.Input((12, 5), batch_size=4)
+    outputs = keras.layers.Masking(0.0)(inputs) if reference.is_masked(case) else inputs
+    outputs = recurrent("rnn1", return_sequences=True)(outputs)
+    if mode == "last":
+        outputs = recurrent("rnn2")(outputs)
+    model = keras.Model(inputs, keras.layers.Dense(3, name="head")(outputs))
+    model.set_weights(reference.weights(case))
+    # Clipping has to leave no trace in what is recorded.
+    model.compile(keras.optimizers.SGD(0.1, clipnorm=1e-6), "mse")
+    return model
+
+
+@pytest.fixture(params=reference.cases())
+def case(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[LayerRecord]]:
+    """What the callbacks wrote, by writer."""
+    by_writer: dict[str, list[LayerRecord]] = {}
+    stub = types.ModuleType("tb_rnn_plugin.rnn_summary")
+
+    def write(records: list[LayerRecord], *, writer: str, **_: object) -> None:
+        by_writer.setdefault(writer, []).extend(records)
+
+    stub.write = write  # type: ignore[attr-defined]
+    stub.flush = lambda _: None  # type: ignore[attr-defined]
+    monkeypatch.setattr("tb_rnn_plugin.rnn_summary", stub, raising=False)
+    monkeypatch.setitem(sys.modules, "tb_rnn_plugin.rnn_summary", stub)
+    return by_writer
+
+
+def test_one_batch(case: str) -> None:
+    model = build(case)
+    x, y, sample_weight = reference.array(case, "x"), reference.array(case, "y"), reference.sample_weight(case)
+    reference.check(case, capture_keras.capture(model, x, y, sample_weight=sample_weight))
+
+
+def test_loop_of_ones_own(case: str) -> None:
+    model = build(case)
+    with capture_keras.attach(model, every=1, samples=4) as taps:
+        with tf.GradientTape() as tape:
+            prediction = model(reference.array(case, "x"), training=True)
+            loss = model.compute_loss(
+                y=reference.array(case, "y"), y_pred=prediction, sample_weight=reference.sample_weight(case)
+            )
+        model.optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+        reference.check(case, taps.collect(0))
+    np.testing.assert_allclose(prediction, reference.array(case, "pred"), atol=reference.TOLERANCE)
+
+
+def test_fit(case: str, written: dict[str, list[LayerRecord]]) -> None:
+    model = build(case)
+    x, y, sample_weight = reference.array(case, "x"), reference.array(case, "y"), reference.sample_weight(case)
+    model.fit(
+        x,
+        y,
+        sample_weight=sample_weight,
+        batch_size=4,
+        shuffle=False,
+        verbose=0,
+        callbacks=[
+            capture_keras.KerasCallback("taps"),
+            capture_keras.KerasCallback("probe", probe=(x, y, sample_weight)),
+        ],
+    )
+    reference.check(case, written["taps"])
+    reference.check(case, written["probe"])

@@ -1,0 +1,131 @@
+"""What is written comes back through TensorBoard bit for bit, whichever writer wrote it, whichever loader reads it."""
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tb_rnn_plugin.encoding import quantities
+from tb_rnn_plugin.record import MATRIX_QUANTITIES
+from tests import logs
+from tests.serving import Answer, TensorBoard, decoded, wait_for
+
+WRITERS = [
+    pytest.param("directory"),
+    *(
+        pytest.param(
+            name,
+            marks=[getattr(pytest.mark, name), pytest.mark.skipif(not importlib.util.find_spec(name), reason=name)],
+        )
+        for name in ("tensorflow", "torch")
+    ),
+]
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_the_index_has_everything(board: TensorBoard, writer: str) -> None:
+    layers = board.index()[writer]["layers"]
+    assert [layer["layer"] for layer in layers] == [record.name for record in logs.records(0)]
+    for layer, record in zip(layers, logs.records(0), strict=True):
+        assert {name: layer[name] for name in ("cell", "units", "framework")} == {
+            "cell": record.cell,
+            "units": record.units,
+            "framework": record.framework,
+        }
+        assert (layer["directions"], layer["gates"]) == (list(record.directions), list(record.gates))
+        found = [(one["quantity"], one["kind"], one["last_step"]) for one in layer["quantities"]]
+        kinds = [(name, "matrices" if name in MATRIX_QUANTITIES else "sequence", 100) for name in quantities(record)]
+        assert found == kinds
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_the_series_have_every_step(board: TensorBoard, writer: str) -> None:
+    for layer, record in enumerate(logs.records(0)):
+        for quantity in quantities(record):
+            series = board.series(writer, record.name, quantity)
+            assert series["steps"] == series["array_steps"] == list(logs.STEPS)
+            assert series["wall_times"] == sorted(series["wall_times"])
+            if quantity in MATRIX_QUANTITIES:
+                assert (series["shapes"], series["samples_kept"]) == (None, None)
+                continue
+            arrays = [logs.records(step)[layer].sequences[quantity] for step in logs.STEPS]
+            assert series["shapes"] == [list(array.shape) for array in arrays]
+            assert series["samples_kept"] == [len(array) for array in arrays]
+            assert series["nan"] == [int(np.isnan(array).sum()) for array in arrays]
+            assert series["inf"] == [int(np.isinf(array).sum()) for array in arrays]
+            largest = [float(np.abs(array[np.isfinite(array)]).max()) for array in arrays]
+            assert series["largest"] == pytest.approx(largest, rel=1e-7)
+            assert "-0.0" not in json.dumps(series["largest"])
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("step", logs.STEPS)
+def test_the_arrays_are_equal_bit_for_bit(board: TensorBoard, writer: str, step: int) -> None:
+    for record in logs.records(step):
+        for quantity, array in record.sequences.items():
+            found = board.arrays(run=writer, layer=record.name, quantity=quantity, step=step)
+            assert [one.info["sample"] for one in found] == list(range(len(array)))
+            assert b"".join(one.data for one in found) == array.tobytes()
+        if record.weights:
+            found = board.arrays(run=writer, layer=record.name, quantity="weights", step=step)
+            matrices = {f"{d}/{name}": a for d, by_name in record.weights.items() for name, a in by_name.items()}
+            assert {one.info["matrix"]: one.data for one in found} == {k: a.tobytes() for k, a in matrices.items()}
+
+
+@pytest.mark.parametrize("writer", WRITERS[1:])
+def test_the_users_scalars_in_the_same_file_are_served(board: TensorBoard, writer: str) -> None:
+    points = board.get("/data/plugin/scalars/scalars", run=writer, tag="loss").json
+    assert [point[1:] for point in points] == [[step, step / 4] for step in logs.STEPS]
+
+
+def test_a_restarted_job_replaces_what_it_overtakes(board: TensorBoard) -> None:
+    series = board.series("restarted", "a/b", "activation")
+    assert series["steps"] == series["array_steps"] == [0, 10, 20, 30]
+    assert board.last_step("restarted") == 30
+    for step, shift in ((0, 1), (10, 1), (20, 1000), (30, 1000)):
+        (array,) = board.arrays(run="restarted", layer="a/b", quantity="activation", step=step)
+        expected = logs.small(step, shift).sequences["activation"][0]
+        assert np.array_equal(array.values, expected), step
+    overtaken = board.get("arrays", run="restarted", layer="a/b", quantity="activation", step=40)
+    assert overtaken.status == 404
+
+
+def test_a_step_that_is_written_again_while_tensorboard_runs(board: TensorBoard, logdir: Path) -> None:
+    run = f"written again, {board.loader}"
+    logs.write_small(logdir / run, range(3))
+    wait_for(run, lambda: board.last_step(run) == 2)
+    wanted: dict[str, Any] = {"run": run, "layer": "a/b", "quantity": "activation", "step": 2}
+    before = wait_for("arrays", lambda: (found := board.get("arrays", **wanted)).status == 200 and found)
+    assert board.get("arrays", **wanted, etag=before.headers["etag"]).status == 304
+
+    logs.write_small(logdir / run, range(2, 3), shift=100.0)
+    # For up to a second new numbers may still come under the old ETag: what a series has is asked for once a second.
+
+    def rewritten() -> Answer | None:
+        answer = board.get("arrays", **wanted)
+        return answer if answer.headers["etag"] != before.headers["etag"] else None
+
+    after = wait_for("the new ones", rewritten)
+    ((array,), _) = decoded(after)
+    assert np.array_equal(array.values, logs.small(2, 100.0).sequences["activation"][0])
+    assert board.get("arrays", **wanted, etag=before.headers["etag"]).status == 200
+
+
+def test_the_default_caps(board: TensorBoard) -> None:
+    small = board.series("small", "a/b", "activation")
+    assert small["steps"] == list(range(12))
+    assert len(small["array_steps"]) == 7
+    assert small["array_steps"][-1] == 11
+    many = board.series("many", "a/b", "activation")
+    assert len(many["steps"]) == 1000
+    assert many["steps"][-1] == many["array_steps"][-1] == 1099
+
+
+def test_the_users_own_caps_win(flagged_board: TensorBoard) -> None:
+    answer = flagged_board.get("/static/data/data/plugin/rnn/series", run=".", layer="a/b", quantity="activation")
+    (series,) = answer.json["series"]
+    assert len(series["steps"]) == 5
+    assert series["array_steps"] == list(range(12))

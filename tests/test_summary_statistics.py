@@ -1,0 +1,262 @@
+"""The light summary, against plain loops in Python's own floats."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from tb_rnn_plugin import encoding
+from tb_rnn_plugin.record import FloatArray, LayerRecord
+from tb_rnn_plugin.rnn_data_pb2 import LinearHistogram, Statistics
+from tb_rnn_plugin.summary_statistics import (
+    PROFILE_QUANTILES,
+    array_statistics,
+    linear_histogram,
+    norm_profile,
+    quantity_profiles,
+    quantity_statistics,
+    thin,
+)
+
+RNG = np.random.default_rng(2)
+NORMAL = RNG.normal(size=(3, 8, 5)).astype(np.float32)
+F32 = np.finfo(np.float32)
+
+ARRAYS: dict[str, FloatArray] = {
+    "normal": NORMAL,
+    "vanished": NORMAL * np.float32(1e-22),  # their squares are below float32
+    "subnormal": (NORMAL * 1e-41).astype(np.float32),
+    "huge": (np.sign(NORMAL) * F32.max).astype(np.float32),
+    "wide": (NORMAL * 10.0 ** RNG.integers(-40, 37, size=NORMAL.shape)).astype(np.float32),
+    "zero": np.zeros_like(NORMAL),
+    "minus zero": -np.zeros_like(NORMAL),
+    "constant": np.full_like(NORMAL, -0.1),
+    "almost constant": (1 + RNG.integers(0, 3, size=NORMAL.shape) * F32.eps).astype(np.float32),
+    "far from zero": (1e6 + NORMAL).astype(np.float32),
+    "one": NORMAL[:1, :1, :1],
+    "powers of two": np.ldexp(np.float32(1), np.arange(-60, 60)).astype(np.float32).reshape(3, 8, 5),
+}
+NOT_FINITE = NORMAL.copy()
+NOT_FINITE[1, 4, 2] = np.nan
+NOT_FINITE[0, 6, 1:3] = np.inf, -np.inf
+ARRAYS |= {
+    "nan and inf": NOT_FINITE,
+    "all nan": np.full_like(NORMAL, np.nan),
+    "a negative nan": np.full_like(NORMAL, -np.nan),
+}
+
+
+def histogram_of(values: FloatArray, bins: int) -> LinearHistogram:
+    return linear_histogram(values, float(values.min()), float(values.max()), bins)
+
+
+def bin_edges(histogram: LinearHistogram) -> list[float]:
+    return [math.ldexp(histogram.first_bin + i, histogram.exponent) for i in range(len(histogram.counts) + 1)]
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_statistics_against_loops(name: str) -> None:
+    values = ARRAYS[name].ravel().tolist()
+    finite = [v for v in values if math.isfinite(v)]
+    statistics = array_statistics(ARRAYS[name], bins=32, direction="forward")
+    assert statistics.direction == "forward"
+    assert statistics.count == len(values)
+    assert statistics.nan_count == sum(math.isnan(v) for v in values)
+    assert statistics.inf_count == sum(math.isinf(v) for v in values)
+    if not finite:
+        assert not statistics.HasField("values")
+        return
+    mean = math.fsum(finite) / len(finite)
+    limit = float(F32.max)
+    expected = {
+        "minimum": min(finite),
+        "maximum": max(finite),
+        "mean": mean,
+        "standard_deviation": math.sqrt(math.fsum((v - mean) ** 2 for v in finite) / len(finite)),
+        "l1_norm": min(math.fsum(abs(v) for v in finite), limit),
+        "l2_norm": min(math.sqrt(math.fsum(v * v for v in finite)), limit),
+    }
+    scale = max(abs(v) for v in finite)
+    for field, value in expected.items():
+        assert getattr(statistics, field) == pytest.approx(value, rel=2e-7, abs=scale * 1e-13 + 1.5e-45), field
+    if any(finite):
+        assert statistics.l2_norm > 0
+
+
+@pytest.mark.parametrize("bins", [2, 16, 64])
+@pytest.mark.parametrize("name", [name for name in ARRAYS if "all" not in name and "negative" not in name])
+def test_linear_histogram_counts_what_numpy_counts(name: str, bins: int) -> None:
+    values = ARRAYS[name][np.isfinite(ARRAYS[name])]
+    histogram = histogram_of(values, bins)
+    edges = bin_edges(histogram)
+    # The last bin of np.histogram holds its upper edge too; ours never has a value there.
+    assert list(histogram.counts) == np.histogram(values.astype(np.float64), edges)[0].tolist()
+    assert sum(histogram.counts) == values.size
+    assert len(histogram.counts) <= bins
+    assert edges[0] <= float(values.min()) <= float(values.max()) < edges[-1]
+    assert histogram.counts[0]
+    assert histogram.counts[-1]
+    if float(values.max()) - float(values.min()) > max(float(np.abs(values).max()) * 1e-3, float(F32.tiny)):
+        assert len(histogram.counts) > bins // 4
+
+
+def test_bins_nest_so_that_histograms_of_two_steps_add_up_exactly() -> None:
+    narrow, wide = NORMAL.ravel(), NORMAL.ravel() * np.float32(37) + np.float32(3)
+    of_narrow, of_wide = histogram_of(narrow, 64), histogram_of(wide, 64)
+    assert of_narrow.exponent < of_wide.exponent
+    summed = dict(enumerate(of_wide.counts, of_wide.first_bin))
+    for i, count in enumerate(of_narrow.counts, of_narrow.first_bin):
+        coarse = i >> (of_wide.exponent - of_narrow.exponent)
+        summed[coarse] = summed.get(coarse, 0) + count
+    first, last = min(summed), max(summed)
+    edges = [math.ldexp(i, of_wide.exponent) for i in range(first, last + 2)]
+    both = np.histogram(np.concatenate([narrow, wide]).astype(np.float64), edges)[0]
+    assert [summed.get(i, 0) for i in range(first, last + 1)] == both.tolist()
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_magnitude_histogram_against_loops(name: str) -> None:
+    histogram = array_statistics(ARRAYS[name], bins=16).magnitudes
+    counts: dict[tuple[bool, int], int] = {}
+    zero = 0
+    for value in ARRAYS[name].ravel().tolist():
+        if not math.isfinite(value):
+            continue
+        if abs(value) < 2.0**-126:
+            zero += 1
+        else:
+            key = value > 0, math.frexp(value)[1] - 1
+            counts[key] = counts.get(key, 0) + 1
+    assert histogram.zero == zero
+    found = {
+        (sign, i): count
+        for sign, bins in ((True, histogram.positive), (False, histogram.negative))
+        for i, count in enumerate(bins, histogram.first_exponent)
+        if count
+    }
+    assert found == counts
+
+
+def record(**sequences: FloatArray) -> LayerRecord:
+    return LayerRecord(
+        "lstm",
+        cell="lstm",
+        units=5,
+        sequences=sequences,
+        weights={"forward": {"kernel": RNG.normal(size=(4, 20)), "bias": RNG.normal(size=20)}},
+    )
+
+
+def test_directions_are_counted_apart() -> None:
+    both = np.concatenate([NORMAL, NORMAL * 2], axis=-1)
+    layer = LayerRecord("b", cell="lstm", units=5, directions=("forward", "backward"), sequences={"activation": both})
+    forward, backward = quantity_statistics(layer, "activation")
+    assert (forward.direction, backward.direction) == ("forward", "backward")
+    assert backward.l2_norm == pytest.approx(2 * forward.l2_norm)
+    assert [profile.direction for profile in quantity_profiles(layer, "activation")] == ["forward", "backward"]
+
+
+def test_matrices_are_counted_gate_by_gate() -> None:
+    layer = record()
+    found = {(part.matrix, part.gate): part for part in quantity_statistics(layer, "weights")}
+    assert list(found) == [(m, g) for m in ("kernel", "bias") for g in ("input", "forget", "cell", "output")]
+    for (matrix, gate), part in found.items():
+        assert part.l1_norm == pytest.approx(np.abs(layer.gate(gate, matrix)).sum(), rel=1e-6)
+        assert part.count == layer.gate(gate, matrix).size
+    assert quantity_profiles(layer, "weights") == []
+
+
+def test_a_matrix_that_is_not_made_of_gates_is_counted_whole() -> None:
+    layer = LayerRecord(
+        "p",
+        cell="lstm",
+        units=4,
+        projection=4,
+        weights={"forward": {"projection_kernel": np.ones((4, 4)), "peephole": np.ones(3)}},
+    )
+    parts = quantity_statistics(layer, "weights")
+    assert [(part.matrix, part.gate) for part in parts] == [("projection_kernel", ""), ("peephole", "")]
+
+
+def test_the_first_timestep_that_is_not_finite() -> None:
+    assert first_nonfinite(NOT_FINITE) == 4
+    assert first_nonfinite(NOT_FINITE[:1]) == 6
+    assert first_nonfinite(NORMAL) is None
+
+
+def first_nonfinite(array: FloatArray) -> int | None:
+    (part,) = quantity_statistics(record(activation=array), "activation")
+    return part.first_nonfinite_timestep if part.HasField("first_nonfinite_timestep") else None
+
+
+@pytest.mark.parametrize("name", ["normal", "vanished", "huge", "zero", "nan and inf"])
+def test_norm_profile_against_loops(name: str) -> None:
+    array = ARRAYS[name]
+    profile = norm_profile(array, "forward")
+    assert (profile.timesteps, profile.mean_block, profile.quantile_block) == (array.shape[1], 1, 1)
+    assert list(profile.quantiles) == pytest.approx(PROFILE_QUANTILES)
+    norms = [[math.sqrt(sum(v * v for v in channels)) for channels in sample] for sample in array.tolist()]
+    for t, mean in enumerate(profile.mean):
+        column = [sample[t] for sample in norms]
+        assert mean == pytest.approx(as_float32(sum(column) / len(column)), rel=1e-6, nan_ok=True)
+        quantiles = [profile.quantile_values[i * profile.timesteps + t] for i in range(3)]
+        if all(map(math.isfinite, column)):
+            assert quantiles == pytest.approx([as_float32(q) for q in loop_quantiles(column)], rel=1e-6)
+        else:
+            assert not math.isfinite(quantiles[2])
+
+
+def loop_quantiles(column: list[float]) -> Iterator[float]:
+    ordered = sorted(column)
+    for q in PROFILE_QUANTILES:
+        place = q * (len(ordered) - 1)
+        low = math.floor(place)
+        yield ordered[low] + (place - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low])
+
+
+def as_float32(value: float) -> float:
+    return value if not math.isfinite(value) or value <= float(F32.max) else math.inf
+
+
+@pytest.mark.parametrize(("length", "points", "block"), [(64, 64, 1), (65, 64, 2), (1000, 64, 16), (1, 64, 1)])
+def test_a_long_profile_is_thinned_to_the_largest_of_each_block(length: int, points: int, block: int) -> None:
+    profile = RNG.random(length)
+    profile[length // 2] = np.nan
+    thinned, found = thin(profile, points)
+    assert found == block
+    assert thinned.size == math.ceil(length / block) <= points
+    for i, value in enumerate(thinned.tolist()):
+        part = profile[i * block : (i + 1) * block].tolist()
+        assert value == max(part) or any(map(math.isnan, part))
+        assert math.isnan(value) == any(map(math.isnan, part))
+
+
+def test_the_summary_of_a_long_bidirectional_layer_stays_small() -> None:
+    def normal(*shape: int) -> FloatArray:
+        return RNG.standard_normal(shape, dtype=np.float32)
+
+    activation = normal(4, 1000, 512)
+    matrices = {"kernel": normal(512, 1024), "recurrent_kernel": normal(256, 1024), "bias": normal(1024)}
+    layer = LayerRecord(
+        "bilstm",
+        cell="lstm",
+        units=256,
+        directions=("forward", "backward"),
+        sequences={
+            "activation": activation,
+            "output_gradient": activation * np.logspace(-20, 0, 1000, dtype=np.float32)[:, None],
+            "bptt_gradient": activation * 10.0 ** RNG.integers(-37, 37, size=(4, 1000, 1)),
+        },
+        weights={"forward": matrices, "backward": matrices},
+        weight_gradients={"forward": matrices, "backward": matrices},
+    )
+    sizes = {one.quantity: len(one.summary) for one in encoding.encode(layer, samples=1, dtype="float32")}
+    assert sizes.pop("bptt_gradient") < 6200  # as wild as float32 can be
+    assert max(sizes.values()) < 4600, sizes
+
+
+def test_statistics_say_what_they_are_of() -> None:
+    statistics = array_statistics(NORMAL, bins=8, direction="backward", matrix="kernel", gate="cell")
+    assert isinstance(statistics, Statistics)
+    assert (statistics.direction, statistics.matrix, statistics.gate) == ("backward", "kernel", "cell")
