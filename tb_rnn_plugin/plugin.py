@@ -19,8 +19,9 @@ from tensorboard.plugins import base_plugin
 from werkzeug import Request, Response
 from werkzeug.security import safe_join
 
-from tb_rnn_plugin import __version__, metadata
-from tb_rnn_plugin.encoding import DTYPES, ArrayKey, DType, to_bfloat16
+from tb_rnn_plugin import __version__, metadata, parameters
+from tb_rnn_plugin.encoding import ArrayKey, to_bfloat16
+from tb_rnn_plugin.parameters import Layout
 from tb_rnn_plugin.pooling import block_length, pool
 from tb_rnn_plugin.query import (
     KeptStep,
@@ -40,11 +41,6 @@ logger = logging.getLogger(__name__)
 _STATIC = Path(__file__).parent / "static"
 _ENTRY = "index.js"
 
-_MOST_SERIES = 64
-_MOST_RUNS_OF_ARRAYS = 8
-_MOST_SAMPLES = 64
-_MOST_MATRICES = 64
-_MOST_POOLED = 8192
 _ALIGNMENT = 8
 
 _NOT_BUILT = """\
@@ -56,10 +52,6 @@ export function render() {
   document.body.append(note);
 }
 """
-
-
-class _BadRequestError(ValueError):
-    """A request that makes no sense; the message says what came and what was expected."""
 
 
 _Handler = Callable[["RnnPlugin", Request], Response]
@@ -77,7 +69,7 @@ def _route(handler: _Handler) -> Callable[["RnnPlugin", dict[str, Any], Any], It
                 response.headers["Allow"] = "GET, HEAD"
             else:
                 response = handler(self, request)
-        except _BadRequestError as error:
+        except parameters.BadRequestError as error:
             response = _error(request, 400, str(error))
         except (NotFoundError, errors.NotFoundError) as error:
             response = _error(request, 404, str(error))
@@ -141,7 +133,7 @@ class RnnPlugin(base_plugin.TBPlugin):
     @_route
     def _series(self, request: Request) -> Response:
         experiment = _experiment(request)
-        wanted = _series_keys(request, _MOST_SERIES)
+        wanted = parameters.series_keys(request, parameters.MOST_SERIES)
         found: list[dict[str, Any]] = []
         missing: list[dict[str, Any]] = []
         for series in wanted:
@@ -164,12 +156,10 @@ class RnnPlugin(base_plugin.TBPlugin):
     @_route
     def _arrays(self, request: Request) -> Response:
         experiment = _experiment(request)
-        keys = _array_keys(request)
-        layout = _Layout(
-            _pooled_size(request, "max_rows"), _pooled_size(request, "max_columns"), _one_of(request, "dtype", DTYPES)
-        )
-        series = _series_keys(request, _MOST_RUNS_OF_ARRAYS)
-        steps = _spread(_numbers(request, "step"), len(series), "step")
+        keys = parameters.array_keys(request)
+        layout = parameters.layout(request)
+        series = parameters.series_keys(request, parameters.MOST_RUNS_OF_ARRAYS)
+        steps = parameters.steps(request, len(series))
         wanted: list[tuple[SeriesKey, KeptStep, Sequence[ArrayKey] | None]] = []
         missing: list[dict[str, Any]] = []
         for key, step in zip(series, steps, strict=True):
@@ -190,7 +180,7 @@ class RnnPlugin(base_plugin.TBPlugin):
         experiment: tuple[Any, str],
         wanted: Sequence[tuple[SeriesKey, KeptStep, Sequence[ArrayKey] | None]],
         missing: list[dict[str, Any]],
-        layout: "_Layout",
+        layout: Layout,
         etag: str,
     ) -> Response:
         described: list[dict[str, Any]] = []
@@ -279,17 +269,8 @@ def _largest_magnitude(summary: QuantitySummary) -> float | None:
     return max((max(abs(part.minimum), abs(part.maximum)) for part in finite), default=None)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Layout:
-    """How arrays are to be answered."""
-
-    max_rows: int | None
-    max_columns: int | None
-    dtype: DType
-
-
 def arrays_impl(
-    series: SeriesKey, kept: KeptStep, key: ArrayKey, array: FloatArray, layout: _Layout
+    series: SeriesKey, kept: KeptStep, key: ArrayKey, array: FloatArray, layout: Layout
 ) -> tuple[dict[str, Any], bytes]:
     """One array: what JSON says of it, and its bytes."""
     full = as_matrix(array)
@@ -323,78 +304,6 @@ def _missing(series: SeriesKey, step: int, key: ArrayKey, reason: str) -> dict[s
 
 def _experiment(request: Request) -> tuple[Any, str]:
     return plugin_util.context(request.environ), plugin_util.experiment_id(request.environ)
-
-
-def _series_keys(request: Request, most: int) -> list[SeriesKey]:
-    runs = _texts(request, "run")
-    if len(runs) > most:
-        raise _BadRequestError(f"run: expected at most {most}, got {len(runs)}.")
-    layers = _spread(_texts(request, "layer"), len(runs), "layer")
-    quantities = _spread(_texts(request, "quantity"), len(runs), "quantity")
-    return [SeriesKey(*parts) for parts in zip(runs, layers, quantities, strict=True)]
-
-
-def _texts(request: Request, parameter: str) -> list[str]:
-    values = request.args.getlist(parameter)
-    if not values:
-        raise _BadRequestError(f"{parameter}: expected at least one, got none.")
-    return values
-
-
-def _numbers(request: Request, parameter: str) -> list[int]:
-    return [_number(value, parameter) for value in _texts(request, parameter)]
-
-
-def _number(value: str, parameter: str) -> int:
-    # Digits of ASCII only, and not more than an int64 has: int() would take more than a step can be.
-    if not (value.isascii() and value.isdigit() and len(value) <= 18):
-        raise _BadRequestError(f"{parameter}: expected a whole number, got {value!r}.")
-    return int(value)
-
-
-_Parameter = Any
-
-
-def _spread(values: list[_Parameter], runs: int, parameter: str) -> list[_Parameter]:
-    """One value for all runs, or one for each."""
-    if len(values) == 1:
-        return values * runs
-    if len(values) != runs:
-        raise _BadRequestError(f"{parameter}: expected one, or one for each of the {runs} runs, got {len(values)}.")
-    return values
-
-
-def _array_keys(request: Request) -> list[ArrayKey] | None:
-    samples = [_number(value, "sample") for value in request.args.getlist("sample")]
-    matrices = request.args.getlist("matrix")
-    if len(samples) > _MOST_SAMPLES or len(matrices) > _MOST_MATRICES:
-        raise _BadRequestError(f"sample, matrix: expected at most {_MOST_SAMPLES}, got {len(samples) + len(matrices)}.")
-    if samples and matrices:
-        raise _BadRequestError("sample, matrix: expected one or the other, got both.")
-    keys = [ArrayKey(sample=sample) for sample in dict.fromkeys(samples)]
-    for name in dict.fromkeys(matrices):
-        direction, slash, matrix = name.partition("/")
-        if not (direction and slash and matrix):
-            raise _BadRequestError(f"matrix: expected a direction and a matrix, like 'forward/kernel', got {name!r}.")
-        keys.append(ArrayKey(direction=direction, matrix=matrix))
-    return keys or None
-
-
-def _pooled_size(request: Request, parameter: str) -> int | None:
-    value = request.args.get(parameter)
-    if value is None:
-        return None
-    size = _number(value, parameter)
-    if not 1 <= size <= _MOST_POOLED:
-        raise _BadRequestError(f"{parameter}: expected 1 to {_MOST_POOLED}, got {size}.")
-    return size
-
-
-def _one_of(request: Request, parameter: str, choices: Sequence[Any]) -> Any:  # one of the choices
-    value = request.args.get(parameter, choices[0])
-    if value not in choices:
-        raise _BadRequestError(f"{parameter}: expected one of {', '.join(choices)}, got {value!r}.")
-    return value
 
 
 def _static_response(request: Request, name: str) -> Response:

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tb_rnn_plugin import event_writer
+from tb_rnn_plugin import directory_writer, event_writer
 from tb_rnn_plugin.capture import frameworks
 from tb_rnn_plugin.capture.taps import Taps
+from tb_rnn_plugin.directory_writer import close
 from tb_rnn_plugin.encoding import DTYPES, DType
 from tb_rnn_plugin.event_reader import read_records
-from tb_rnn_plugin.event_writer import close
 from tb_rnn_plugin.record import LayerRecord
+from tb_rnn_plugin.summary_events import Write
 
 if TYPE_CHECKING:
     from tb_rnn_plugin.capture.keras import KerasCallback
@@ -144,7 +145,7 @@ def write(
         if not records:
             return False
     # The records are all validated before anything is written: bad input never leaves half an event.
-    write_ = event_writer.Write(_checked_records(records), step, time.time(), samples, dtype)
+    write_ = Write(_checked_records(records), step, time.time(), samples, dtype)
     event_writer.resolve(writer).write(write_)
     return True
 
@@ -162,7 +163,7 @@ def read(directory: str | os.PathLike[str], layer: str | None = None) -> Iterato
         OSError: If there is no such directory.
         ValueError: If there is no such layer, no RNN data at all, or an event file is damaged.
     """
-    flush()  # what this process wrote is read back whole
+    directory_writer.flush()  # what this process wrote is read back whole
     return read_records(Path(directory), layer)
 
 
@@ -177,7 +178,7 @@ def flush(writer: object = None) -> None:
         TypeError: If it is nothing that can be written to.
     """
     if writer is None or isinstance(writer, str | os.PathLike):
-        event_writer.flush()
+        directory_writer.flush()
     else:
         event_writer.resolve(writer).flush()
 

@@ -16,18 +16,19 @@ from tensorboard.compat.proto import event_pb2
 from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
 from tensorboard.summary.writer import record_writer
 
-from tb_rnn_plugin import event_writer, rnn_summary
+from tb_rnn_plugin import directory_writer, event_writer, rnn_summary
+from tb_rnn_plugin.directory_writer import DirectoryWriter
 from tb_rnn_plugin.event_file import read_events
-from tb_rnn_plugin.event_writer import DirectoryWriter
 from tb_rnn_plugin.record import LayerRecord
+from tb_rnn_plugin.summary_events import Write
 
 
 def record(value: float = 0.0, name: str = "lstm", size: int = 4) -> LayerRecord:
     return LayerRecord(name, sequences={"activation": np.full((1, 1, size), value, np.float32)})
 
 
-def write_of(value: float, step: int) -> event_writer.Write:
-    return event_writer.Write([record(value)], step, 0.0, None, "float32")
+def write_of(value: float, step: int) -> Write:
+    return Write([record(value)], step, 0.0, None, "float32")
 
 
 def event_files(directory: Path) -> list[Path]:
@@ -163,7 +164,7 @@ def test_a_file_that_takes_pieces_gets_all_of_them(tmp_path: Path) -> None:
     writer = DirectoryWriter(tmp_path)
     on(_Disk(writer.path, "r+"), writer)
     layer = record(3.0, size=10_000)
-    writer.write(event_writer.Write([layer], 5, 0.0, None, "float32"))
+    writer.write(Write([layer], 5, 0.0, None, "float32"))
     writer.close()
     ((step, back),) = rnn_summary.read(tmp_path)
     assert step == 5
@@ -189,11 +190,11 @@ def test_the_queue_is_bounded_and_a_full_one_waits(tmp_path: Path) -> None:
 
     training = threading.Thread(target=train)
     training.start()
-    while writer._queue.qsize() < event_writer._MOST_WAITING:  # the queue fills: nothing takes from it
+    while writer._queue.qsize() < directory_writer._MOST_WAITING:  # the queue fills: nothing takes from it
         gate.wait(0.001)
     training.join(0.05)
     assert training.is_alive()
-    assert len(written) <= event_writer._MOST_WAITING + 1
+    assert len(written) <= directory_writer._MOST_WAITING + 1
     gate.set()
     training.join()
     writer.close()
