@@ -120,7 +120,7 @@ class RnnPlugin(base_plugin.TBPlugin):
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
         """The tab is called RNN; its page is ours, loaded in a frame."""
-        return base_plugin.FrontendMetadata(es_module_path=f"/{_ENTRY}", tab_name="RNN", disable_reload=True)
+        return base_plugin.FrontendMetadata(es_module_path=f"/{_ENTRY}", tab_name="RNN")
 
     @_route
     def _index(self, request: Request) -> Response:

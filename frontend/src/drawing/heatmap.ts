@@ -42,7 +42,7 @@ export function paintCells(cells: Picture["cells"], colouring: Colouring, out: U
   for (let i = 0; i < cells.length; i++) out[i] = table[halves[2 * i + 1]];
 }
 
-/** Paints one pixel a cell; the browser magnifies by whole numbers, pixelated. */
+/** Paints one pixel a cell; the browser magnifies, pixelated. */
 export function paintHeatmap(canvas: HTMLCanvasElement, picture: Picture, colouring: Colouring): void {
   const { width, height } = picture;
   if (canvas.width !== width || canvas.height !== height) {
@@ -56,7 +56,15 @@ export function paintHeatmap(canvas: HTMLCanvasElement, picture: Picture, colour
   context.putImageData(image, 0, 0);
 }
 
-/** How many device pixels a cell takes along one side: a whole number, so that all cells are of one size. */
-export function magnification(cells: number, room: number, largest: number): number {
-  return Math.max(1, Math.min(largest, Math.floor(room / Math.max(1, cells))));
+/** The share of the room that may stay empty for the sake of cells that are all of one size. */
+const spareable = 0.1;
+
+/**
+ * How many device pixels a drawing takes along one side, no cell more than `largest`: a whole number a cell, unless that
+ * would leave much of the room empty. Then it fills the room, and some cells are a pixel wider than others.
+ */
+export function drawnPixels(cells: number, room: number, largest: number): number {
+  const fitting = Math.min(room, cells * largest);
+  const even = cells * Math.max(1, Math.floor(fitting / Math.max(1, cells)));
+  return even >= (1 - spareable) * fitting ? even : fitting;
 }

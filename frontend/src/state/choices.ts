@@ -5,6 +5,7 @@ import { colourMapNames, type ColourMapName } from "../drawing/colour_maps";
 import { type ScaleKind, scaleKinds } from "../drawing/colour_scale";
 
 export type ColourChoice = "automatic" | ColourMapName;
+export type ScaleChoice = "automatic" | ScaleKind;
 
 export interface Choices {
   view: string;
@@ -13,7 +14,7 @@ export interface Choices {
   layer: string | null;
   quantity: string | null;
   samples: number[] | null;
-  scale: ScaleKind;
+  scale: ScaleChoice;
   decades: number;
   shared: boolean;
   colours: ColourChoice;
@@ -28,7 +29,7 @@ export const defaultChoices: Choices = {
   layer: null,
   quantity: null,
   samples: null,
-  scale: "symlog",
+  scale: "automatic",
   decades: 6,
   shared: true,
   colours: "automatic",
@@ -105,7 +106,7 @@ export function readChoices(written: Partial<Record<string, string>>): Choices {
     layer: written.layer ?? null,
     quantity: written.quantity ?? null,
     samples: readSamples(written.samples),
-    scale: oneOf(scaleKinds, written.scale ?? "") ?? defaultChoices.scale,
+    scale: oneOf<ScaleChoice>(["automatic", ...scaleKinds], written.scale ?? "") ?? defaultChoices.scale,
     decades: inRange ? decades : defaultChoices.decades,
     shared: written.shared !== "off",
     colours: oneOf<ColourChoice>(["automatic", ...colourMapNames], written.colours ?? "") ?? defaultChoices.colours,

@@ -1,6 +1,7 @@
 /** Names of the API in plain words. A name that is not known is shown as it is. */
 
 import { type Layer } from "../api";
+import { type ScaleKind } from "../drawing/colour_scale";
 
 const words: Record<string, { name: string; symbol: string }> = {
   activation: { name: "Activation", symbol: "" },
@@ -31,12 +32,34 @@ export function quantityPhrase(quantity: string): string {
   return name.startsWith("BPTT") || name === quantity ? name : name.charAt(0).toLowerCase() + name.slice(1);
 }
 
-/** "LSTM, 48 units, bidirectional, keras". */
-export function layerLine(layer: Layer): string {
-  const cell = layer.cell === null ? "not recurrent" : (cells[layer.cell] ?? layer.cell);
-  const units = layer.units === null ? "" : `${layer.units} ${layer.units === 1 ? "unit" : "units"}`;
-  const directions = layer.directions.length > 1 ? "bidirectional" : "";
-  return [cell, units, directions, layer.framework ?? ""].filter((part) => part !== "").join(", ");
+/** Gradients span decades; activations, gates and weights do not, and a symlog would turn their small values to noise. */
+export function suitableScale(quantity: string): ScaleKind {
+  return /_gradients?$/.test(quantity) ? "symlog" : "linear";
+}
+
+function unitsText(layers: readonly Layer[]): string {
+  const units = [...new Set(layers.flatMap((layer) => layer.units ?? []))].sort((a, b) => a - b);
+  if (units.length === 0) return "";
+  const numbers = units.length > 3 ? `${units[0]}\u2013${units[units.length - 1]}` : units.join(", ");
+  return `${numbers} ${numbers === "1" ? "unit" : "units"}`;
+}
+
+function directionsText(layers: readonly Layer[]): string {
+  const both = layers.filter(({ directions }) => directions.length > 1).length;
+  return both === 0 ? "" : both === layers.length ? "bidirectional" : "some bidirectional";
+}
+
+/** A layer as the runs have it: "LSTM; 48 units; bidirectional; keras", "LSTM, GRU; 24 units; some bidirectional; keras". */
+export function layerText(layers: readonly Layer[]): string {
+  const kinds = layers.map(({ cell }) => (cell === null ? "not recurrent" : (cells[cell] ?? cell)));
+  const frameworks = layers.flatMap(({ framework }) => framework ?? []);
+  const parts = [
+    [...new Set(kinds)].join(", "),
+    unitsText(layers),
+    directionsText(layers),
+    [...new Set(frameworks)].join(", "),
+  ];
+  return parts.filter((part) => part !== "").join("; ");
 }
 
 /** TensorBoard's own palette, dealt out in the order of all its runs. */

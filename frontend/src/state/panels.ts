@@ -2,12 +2,13 @@
 
 import { computed } from "@preact/signals";
 import { colourMap, type ColourMap, type ColourMapName } from "../drawing/colour_maps";
-import { type Scale } from "../drawing/colour_scale";
+import { type Scale, type ScaleKind } from "../drawing/colour_scale";
 import { type Arrangement } from "../drawing/picture";
 import { arrivalFor, arrivals, type LoadedArray } from "./arrays";
 import { quantity, type ShownRun, shownRuns } from "./catalogue";
-import { choices, type Choices } from "./choices";
+import { choices, type ColourChoice } from "./choices";
 import { dark } from "./host";
+import { suitableScale } from "./names";
 import { problem } from "./problems";
 import { samples, step } from "./series";
 import { wanted, type Wanted } from "./wanted";
@@ -77,35 +78,43 @@ export const panels = computed<Panel[]>(() =>
 /** Whether something is drawn that is not yet what was asked for. */
 export const isLoading = computed(() => problem.value === null && found.value.some(({ stale }) => stale));
 
+/** The chosen scale, or the one that suits the quantity. */
+export const scaleKind = computed<ScaleKind>(() => {
+  const { scale } = choices.value;
+  return scale === "automatic" ? suitableScale(quantity.value?.quantity ?? "") : scale;
+});
+
 /** The map for a choice: automatic follows the theme, and takes the sequential map for magnitudes. */
-export function mapFor({ colours, scale }: Pick<Choices, "colours" | "scale">, isDark: boolean): ColourMapName {
+function mapFor(colours: ColourChoice, scale: ScaleKind, isDark: boolean): ColourMapName {
   if (colours !== "automatic") return colours;
   if (scale === "log") return "cividis";
   return isDark ? "berlin" : "vik";
 }
 
-export const map = computed<ColourMap>(() => colourMap(mapFor(choices.value, dark.value)));
+export const map = computed<ColourMap>(() => colourMap(mapFor(choices.value.colours, scaleKind.value, dark.value)));
 
 /** The scale on which all the given arrays find their place. */
 export function scaleOver(
   arrays: readonly Pick<LoadedArray, "low" | "high">[],
-  { scale, decades }: Pick<Choices, "scale" | "decades">,
+  kind: ScaleKind,
+  decades: number,
 ): Scale {
   const ends = arrays.flatMap(({ low, high }) => (low === null || high === null ? [] : [low, high]));
   const low = ends.reduce((a, b) => Math.min(a, b), ends.at(0) ?? 0);
   const high = ends.reduce((a, b) => Math.max(a, b), ends.at(0) ?? 0);
-  return { kind: scale, decades, limit: Math.max(Math.abs(low), Math.abs(high)), low, high };
+  return { kind, decades, limit: Math.max(Math.abs(low), Math.abs(high)), low, high };
 }
 
 export const sharedScale = computed<Scale>(() =>
   scaleOver(
     panels.value.flatMap(({ array }) => array ?? []),
-    choices.value,
+    scaleKind.value,
+    choices.value.decades,
   ),
 );
 
 export function scaleOf(array: LoadedArray): Scale {
-  return choices.value.shared ? sharedScale.value : scaleOver([array], choices.value);
+  return choices.value.shared ? sharedScale.value : scaleOver([array], scaleKind.value, choices.value.decades);
 }
 
 /** How an array is laid out on the screen. */

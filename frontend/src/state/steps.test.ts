@@ -73,10 +73,11 @@ describe("a scale over several arrays", () => {
         { low: null, high: null },
         { low: 1, high: 1.5 },
       ],
-      { scale: "symlog", decades: 6 },
+      "symlog",
+      6,
     );
     expect([scale.low, scale.high, scale.limit]).toEqual([-3, 2, 3]);
-    expect(scaleOver([], { scale: "linear", decades: 6 }).limit).toBe(0);
+    expect(scaleOver([], "linear", 6).limit).toBe(0);
   });
 });
 

@@ -7,7 +7,7 @@ import { ControlPanel } from "./control_panel";
 import { EmptyState, emptiness } from "./empty_state";
 import { onKey } from "./keyboard";
 import { StepBar } from "./step_bar";
-import { ActiveView, Tabs } from "./tabs";
+import { TabPanel, Tabs } from "./tabs";
 
 export function App() {
   const isDark = dark.value;
@@ -29,7 +29,11 @@ export function App() {
         <h1 class="unseen">Recurrent networks</h1>
         {nothingAtAll ? null : <Tabs />}
         <Banner />
-        {empty === null ? <ActiveView /> : <EmptyState kind={empty} />}
+        {nothingAtAll ? (
+          <EmptyState kind={empty} />
+        ) : (
+          <TabPanel>{empty === null ? null : <EmptyState kind={empty} />}</TabPanel>
+        )}
       </main>
       {nothingAtAll ? null : <StepBar />}
     </div>

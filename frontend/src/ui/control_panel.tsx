@@ -1,17 +1,15 @@
 /** The controls beside the view. */
 
 import { type ColourMapName, colourMapNames } from "../drawing/colour_maps";
-import { type ScaleKind } from "../drawing/colour_scale";
 import { chosenLayers, isBidirectional, layerName, layerNames, quantities, quantity } from "../state/catalogue";
-import { choices, choose, type ColourChoice, decadesRange } from "../state/choices";
-import { layerLine, quantityTitle } from "../state/names";
-import { map } from "../state/panels";
+import { choices, choose, type ColourChoice, decadesRange, type ScaleChoice } from "../state/choices";
+import { layerText, quantityTitle } from "../state/names";
+import { map, scaleKind } from "../state/panels";
 import { Checkbox, Select } from "./controls";
 import { RunList } from "./run_list";
 import { SamplePicker } from "./sample_picker";
 
 function LayerSelect() {
-  const lines = [...new Set(chosenLayers.value.map(layerLine))];
   return (
     <Select
       id="layer"
@@ -23,16 +21,12 @@ function LayerSelect() {
         choose({ layer });
       }}
     >
-      {lines.map((line) => (
-        <p class="hint" key={line}>
-          {line}
-        </p>
-      ))}
+      <p class="hint">{layerText(chosenLayers.value)}</p>
     </Select>
   );
 }
 
-const scales: [ScaleKind, string][] = [
+const scales: [ScaleChoice, string][] = [
   ["symlog", "symlog"],
   ["linear", "linear"],
   ["log", "log of magnitude"],
@@ -41,26 +35,27 @@ const scales: [ScaleKind, string][] = [
 function ScaleControls() {
   const { scale, decades, shared } = choices.value;
   const all = decadesRange.most - decadesRange.least + 1;
-  const options = Array.from({ length: all }, (_, i) => String(decadesRange.least + i));
+  const decadesOptions = Array.from({ length: all }, (_, i) => String(decadesRange.least + i));
+  const automatic = scale === "automatic" ? `automatic (${scaleKind.value})` : "automatic";
   return (
     <div class="group">
       <Select
         id="scale"
         label="Scale"
-        title="How values become colours: symlog shows both tiny and large values of either sign"
+        title="How values become colours: symlog shows both tiny and large values of either sign; automatic takes it for gradients"
         value={scale}
-        options={scales}
+        options={[["automatic", automatic], ...scales]}
         onChange={(value) => {
-          choose({ scale: value as ScaleKind });
+          choose({ scale: value as ScaleChoice });
         }}
       />
-      {scale === "linear" ? null : (
+      {scaleKind.value === "linear" ? null : (
         <Select
           id="decades"
           label="Decades"
           title="How many powers of ten below the largest magnitude are told apart"
           value={String(decades)}
-          options={options.map((value) => [value, value])}
+          options={decadesOptions.map((value) => [value, value])}
           onChange={(value) => {
             choose({ decades: Number(value) });
           }}

@@ -29,10 +29,13 @@ export function RunList() {
       <div class="run-rows">
         {found.map((run) => {
           const lack = selected.has(run) ? whatRunLacks(run) : "";
+          const note = lack === "" ? undefined : `run-${run.position}-lacks`;
           return (
             <label key={run.run} class="run" title={run.run}>
               <input
                 type="checkbox"
+                aria-label={run.run}
+                aria-describedby={note}
                 checked={selected.has(run)}
                 onClick={(event) => {
                   toggleRun(run.run);
@@ -44,7 +47,7 @@ export function RunList() {
               <span class={selected.has(run) ? "run-name" : "run-name quiet"}>
                 <bdi>{run.run}</bdi>
               </span>
-              {lack === "" ? null : <small>{lack}</small>}
+              {lack === "" ? null : <small id={note}>{lack}</small>}
             </label>
           );
         })}

@@ -1,3 +1,4 @@
+import { type ComponentChildren } from "preact";
 import { choices, choose } from "../state/choices";
 import { viewNamed, views } from "../views/registry";
 
@@ -35,11 +36,12 @@ export function Tabs() {
   );
 }
 
-export function ActiveView() {
+/** The panel that the tabs belong to: the view, or what is said in its place. */
+export function TabPanel({ children }: { children?: ComponentChildren }) {
   const { name, Component } = viewNamed(choices.value.view);
   return (
     <div id="view" class="tab-panel" role="tabpanel" aria-labelledby={`tab-${name}`}>
-      <Component />
+      {children ?? <Component />}
     </div>
   );
 }

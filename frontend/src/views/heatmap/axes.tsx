@@ -6,6 +6,7 @@ import { indexTicks } from "../../drawing/ticks";
 import { type LoadedArray } from "../../state/arrays";
 import { type ShownRun } from "../../state/catalogue";
 import { type Drawn } from "./layout";
+import { isLastOnly } from "./wording";
 
 interface AxesProps {
   run: ShownRun;
@@ -97,6 +98,21 @@ function timeTicks(picture: Picture, size: Drawn, timesteps: number, channel: nu
   });
 }
 
+/** Under the drawing: the timesteps, from the right to the left for a reflected half. */
+function Below({ array, picture, size }: Pick<AxesProps, "array" | "picture" | "size">) {
+  if (!picture.transposed) return null;
+  if (isLastOnly(array)) {
+    return (
+      <p class="last-only" title="The layer passes on its last output alone, as with return_sequences=False">
+        only the last timestep exists
+      </p>
+    );
+  }
+  const [rows, columns] = array.full_shape;
+  const ticks = timeTicks(picture, size, rows, columns - 1);
+  return <Across ticks={ticks} side="bottom" arrow={picture.reflected ? "\u2190 t" : ""} />;
+}
+
 function downTicks(picture: Picture, size: Drawn, count: number): Tick[] {
   const height = size.height / picture.height;
   return ticksAlong(count, size.height, 34, (index) => {
@@ -111,16 +127,16 @@ export function Axes({ run, array, picture, size, children }: AxesProps) {
   const { reflected } = picture;
   return (
     <div class={bidirectional ? "axes bidirectional" : "axes"}>
-      {reflected ? <Across ticks={timeTicks(picture, size, rows, 0)} side="top" arrow={"t \u2192"} /> : null}
+      {reflected && !isLastOnly(array) ? (
+        <Across ticks={timeTicks(picture, size, rows, 0)} side="top" arrow={"t \u2192"} />
+      ) : null}
       <Down ticks={downTicks(picture, size, picture.transposed ? columns : rows)} />
       <div class="plot" style={{ width: `${size.width}px`, height: `${size.height}px` }}>
         {children}
         {bidirectional ? <Directions run={run} picture={picture} size={size} /> : null}
         {picture.transposed ? null : <Gates run={run} array={array} size={size} />}
       </div>
-      {picture.transposed ? (
-        <Across ticks={timeTicks(picture, size, rows, columns - 1)} side="bottom" arrow={reflected ? "\u2190 t" : ""} />
-      ) : null}
+      <Below array={array} picture={picture} size={size} />
     </div>
   );
 }

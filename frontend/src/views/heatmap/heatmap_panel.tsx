@@ -1,15 +1,13 @@
 /** One drawing with its title, axes, crosshair and, when scales are not shared, a colour bar of its own. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { type Colouring, magnification, paintHeatmap } from "../../drawing/heatmap";
+import { type Colouring, drawnPixels, paintHeatmap } from "../../drawing/heatmap";
 import { cellAt, type Picture, pixelOf } from "../../drawing/picture";
 import { type LoadedArray } from "../../state/arrays";
 import { choices } from "../../state/choices";
-import { runColour } from "../../state/names";
 import { map, type Panel, scaleOf } from "../../state/panels";
 import { pointAt, pointed } from "../../state/pointing";
 import { problem } from "../../state/problems";
-import { snappedStep } from "../../state/series";
 import { panelPixels } from "../../state/wanted";
 import { Axes } from "./axes";
 import { ColourBar } from "./colour_bar";
@@ -25,24 +23,19 @@ function sizeOf(picture: Picture): Drawn {
   const room = panelPixels.value ?? { width: 0, height: 0 };
   const cap = Math.round(largestCell * ratio);
   return {
-    width: (picture.width * magnification(picture.width, room.width, cap)) / ratio,
-    height: (picture.height * magnification(picture.height, room.height, cap)) / ratio,
+    width: drawnPixels(picture.width, room.width, cap) / ratio,
+    height: drawnPixels(picture.height, room.height, cap) / ratio,
   };
 }
 
-function Title({ panel, array }: { panel: Panel; array: LoadedArray | null }) {
+/** The run and its step stand above its column; a panel tells its own step only where that is another. */
+function Title({ panel, array, step }: { panel: Panel; array: LoadedArray | null; step: number | null }) {
   const badge = array === null ? "" : nonFiniteText(array);
-  const nearest = array !== null && !panel.stale && array.step !== snappedStep.value;
   return (
     <div class="panel-title">
-      <span class="dot" style={{ background: runColour(panel.run.position) }} />
-      <span class="run-name" title={panel.run.run}>
-        <bdi>{panel.run.run}</bdi>
-      </span>
       <span class="quiet">
         {panel.item}
-        {array === null ? "" : `, step ${array.step}`}
-        {nearest ? " (its nearest)" : ""}
+        {array === null || array.step === step ? "" : `, step ${array.step}`}
       </span>
       {badge === "" ? null : (
         <span class="badge" title="Cells of the whole array that are not finite numbers">
@@ -138,25 +131,27 @@ function Drawing({ panel, array, picture, colouring, size }: DrawingProps) {
   );
 }
 
-/** What stands in a panel's place while there is nothing to draw. */
-function Placeholder({ reason }: { reason: string | null }) {
+/** What stands in a panel's place until there is something to draw. */
+function Placeholder() {
   const ratio = window.devicePixelRatio;
   const room = panelPixels.value ?? { width: 0, height: 0 };
   return (
     <div class="placeholder" style={{ width: `${room.width / ratio}px`, height: `${room.height / ratio}px` }}>
-      {reason ?? (problem.value === null ? "Loading\u2026" : "Not loaded")}
+      {problem.value === null ? "Loading\u2026" : "Not loaded"}
     </div>
   );
 }
 
-export function HeatmapPanel({ panel }: { panel: Panel }) {
+export function HeatmapPanel({ panel, step }: { panel: Panel; step: number | null }) {
   const { array } = panel;
   const picture = pictureOf(panel);
+  // What a run does not have takes a line, not the room of a drawing.
+  if (panel.missing !== null) return <p class="absent">{panel.missing}</p>;
   if (array === null || picture === null) {
     return (
       <figure class="panel">
-        <Title panel={panel} array={array} />
-        <Placeholder reason={panel.missing} />
+        <Title panel={panel} array={array} step={step} />
+        <Placeholder />
       </figure>
     );
   }
@@ -164,7 +159,7 @@ export function HeatmapPanel({ panel }: { panel: Panel }) {
   const colouring = { scale: scaleOf(array), map: map.value };
   return (
     <figure class="panel">
-      <Title panel={panel} array={array} />
+      <Title panel={panel} array={array} step={step} />
       <div class="panel-body">
         <Axes run={panel.run} array={array} picture={picture} size={size}>
           <Drawing panel={panel} array={array} picture={picture} colouring={colouring} size={size} />

@@ -4,11 +4,11 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { numberText } from "../../drawing/number_text";
 import { isBidirectional, quantity, selectedRuns, shownRuns, whatRunLacks } from "../../state/catalogue";
 import { choices } from "../../state/choices";
-import { isLoading, items, map, panels, sharedScale } from "../../state/panels";
+import { isLoading, items, map, panels, scaleKind, sharedScale } from "../../state/panels";
 import { samples } from "../../state/series";
 import { setPanelPixels } from "../../state/wanted";
 import { ColourBar } from "./colour_bar";
-import { HeatmapPanel } from "./heatmap_panel";
+import { Grid } from "./grid";
 import { type GridLayout, layOut, type Room } from "./layout";
 import { Readout } from "./readout";
 import { scaleText } from "./scale_text";
@@ -39,11 +39,12 @@ const gutters = {
   directions: 18,
   ownBar: 84,
   sharedBar: 96,
-  title: 50,
+  title: 52,
   topAxis: 16,
-  around: 92,
+  heading: 46,
+  around: 84,
   letter: 7,
-  titleRest: 190,
+  headingRest: 90,
 };
 
 /** What stands beside a drawing within its column. */
@@ -53,13 +54,16 @@ function beside(): number {
 }
 
 function useLayout(room: Room): GridLayout {
-  const rows = quantity.value?.kind === "matrices" ? Math.max(3, items.value.length) : samples.value.length;
+  // A bias is a line or two high.
+  const tall = items.value.filter((item) => !item.endsWith("/bias")).length;
+  const rows = quantity.value?.kind === "matrices" ? Math.max(2, tall) : samples.value.length;
   const { shared, reflect } = choices.value;
   const layout = layOut({ width: room.width, height: room.height - gutters.around }, shownRuns.value.length, rows, {
     beside: beside(),
     above: gutters.title + (isBidirectional.value && reflect ? gutters.topAxis : 0),
     bar: shared ? gutters.sharedBar : 0,
-    title: gutters.titleRest + gutters.letter * Math.max(0, ...shownRuns.value.map(({ run }) => run.length)),
+    heading: gutters.heading,
+    line: gutters.headingRest + gutters.letter * Math.max(0, ...shownRuns.value.map(({ run }) => run.length)),
   });
   useLayoutEffect(() => {
     const ratio = window.devicePixelRatio;
@@ -70,7 +74,8 @@ function useLayout(room: Room): GridLayout {
 }
 
 function Caption() {
-  const { scale, decades, shared } = choices.value;
+  const { decades, shared } = choices.value;
+  const scale = scaleKind.value;
   const what =
     quantity.value?.kind === "matrices"
       ? "Inputs (down) by gates and units (right)."
@@ -124,32 +129,6 @@ function Absent() {
   return sentences.length === 0 ? null : <p class="caption">{sentences.join("; ")}.</p>;
 }
 
-/** The runs of a block beside each other, and their rows below each other. */
-function Grid({ layout }: { layout: GridLayout }) {
-  const runs = shownRuns.value.map(({ run }) => run);
-  const blocks = Array.from({ length: Math.ceil(runs.length / layout.columns) }, (_, block) =>
-    runs.slice(block * layout.columns, (block + 1) * layout.columns),
-  );
-  return (
-    <div class={layout.narrow ? "grid-blocks narrow" : "grid-blocks"}>
-      {blocks.map((block) => (
-        <div
-          class="grid"
-          key={block.join()}
-          style={{ gridTemplateColumns: `repeat(${block.length}, ${layout.width + beside()}px)` }}
-        >
-          {items.value.flatMap((item) =>
-            block.map((run) => {
-              const panel = panels.value.find((candidate) => candidate.run.run === run && candidate.item === item);
-              return panel === undefined ? null : <HeatmapPanel key={panel.key} panel={panel} />;
-            }),
-          )}
-        </div>
-      ))}
-    </div>
-  );
-}
-
 export function HeatmapView() {
   const { place, room } = useRoom();
   const layout = useLayout(room);
@@ -159,7 +138,7 @@ export function HeatmapView() {
       <Caption />
       <Absent />
       <div class="grid-and-bar">
-        <Grid layout={layout} />
+        <Grid layout={layout} columnWidth={layout.width + beside()} />
         <div class="beside-grid">
           {choices.value.shared && panels.value.some(({ array }) => array !== null) ? (
             <ColourBar colouring={{ scale: sharedScale.value, map: map.value }} height={height} />

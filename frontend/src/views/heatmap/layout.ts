@@ -14,12 +14,14 @@ export interface Drawn {
 export interface Gutters {
   /** Left and right of a panel's drawing: tick numbers, the names of the directions, a colour bar of its own. */
   beside: number;
-  /** Above and below: the title and the tick numbers. */
+  /** Above and below a drawing: its title and the tick numbers. */
   above: number;
+  /** Above each block of runs: their names. */
+  heading: number;
   /** To the right of the whole grid: the shared colour bar. */
   bar: number;
-  /** What a panel's title needs to stand in one line. */
-  title: number;
+  /** What a run's heading needs to stand in one line. */
+  line: number;
 }
 
 export interface GridLayout {
@@ -28,7 +30,6 @@ export interface GridLayout {
   /** The room of one drawing, in CSS pixels. */
   width: number;
   height: number;
-  narrow: boolean;
 }
 
 export const gap = 20;
@@ -36,7 +37,7 @@ const narrowest = 190;
 const widest = 2400;
 const lowest = 130;
 const highest = 1200;
-/** What the second line of a title takes in a narrow panel. */
+/** What the second line of a heading takes in a narrow column. */
 const secondLine = 18;
 
 function within(value: number, least: number, most: number): number {
@@ -50,12 +51,12 @@ export function layOut(room: Room, runs: number, rows: number, gutters: Gutters)
   const blocks = Math.ceil(Math.max(1, runs) / fitting);
   const columns = Math.ceil(Math.max(1, runs) / blocks);
   const width = (usable - (columns - 1) * gap) / columns - gutters.beside;
-  const isNarrow = width < gutters.title;
-  const height = room.height / Math.max(1, rows * blocks) - gutters.above - (isNarrow ? secondLine : 0);
+  const isNarrow = width < gutters.line;
+  const headings = blocks * (gutters.heading + (isNarrow ? secondLine : 0));
+  const height = (room.height - headings) / Math.max(1, rows * blocks) - gutters.above;
   return {
     columns,
     width: within(width, narrowest, widest),
     height: within(height, lowest, highest),
-    narrow: isNarrow,
   };
 }

@@ -50,11 +50,17 @@ function unitText({ layer }: ShownRun, columns: Span, width: number): string {
   return `${gate} gate, ${isOne(within) ? "unit" : "units"} ${rangeText(within)}`;
 }
 
+/** Whether the layer passed on one timestep only: the last. */
+export function isLastOnly({ matrix, full_shape }: Pick<LoadedArray, "matrix" | "full_shape">): boolean {
+  return matrix === null && full_shape[0] === 1;
+}
+
 /** "channel 17 (forward), t = 83", "largest of channels 16–19, t = 80–81". */
 export function cellText(run: ShownRun, array: LoadedArray, rows: Span, columns: Span): string {
   const largest = isOne(rows) && isOne(columns) ? "" : "largest of ";
   if (array.matrix === null) {
-    return `${largest}${channelText(run, columns, array.full_shape[1])}, t = ${rangeText(rows)}`;
+    const time = isLastOnly(array) ? "last timestep" : `t = ${rangeText(rows)}`;
+    return `${largest}${channelText(run, columns, array.full_shape[1])}, ${time}`;
   }
   const row = `${isOne(rows) ? "row" : "rows"} ${rangeText(rows)}`;
   return `${largest}${row}, ${unitText(run, columns, array.full_shape[1])}`;

@@ -1,0 +1,108 @@
+"""A browser, and TensorBoards with something in them to look at.
+
+Pages and servers are shared: each test sets the address anew.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, expect
+
+from tests import serving
+from tests.browser import data
+from tests.browser.tab import Tab
+from tests.serving import TensorBoard, wait_for
+
+expect.set_options(timeout=20_000)
+
+_QUIET = (
+    "--no-sandbox --disable-quic --disable-gpu --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --force-color-profile=srgb"
+)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """The machine's own browser, where there is one; else the one that Playwright installed."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return {**browser_type_launch_args, "args": _QUIET.split(), **({"executable_path": found} if found else {})}
+
+
+@pytest.fixture(scope="session")
+def nets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The log directory of tests/browser/data.py."""
+    directory = tmp_path_factory.mktemp("nets") / "logs"
+    data.write(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def nets_board(nets: Path, loader: str) -> Iterator[TensorBoard]:
+    with serving.tensorboard(nets, loader, "--samples_per_plugin=rnn_arrays=0") as served:
+        last = {run: data.STEPS.get(run, (0,))[-1] for run in data.RUNS}
+        wait_for(f"the runs {last}", lambda: all(served.last_step(run) == step for run, step in last.items()))
+        yield served
+
+
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def nets_tab(context: BrowserContext, nets_board: TensorBoard) -> Iterator[Tab]:
+    tab = Tab.on(context, nets_board.port)
+    tab.load()
+    yield tab
+    tab.page.close()
+
+
+@pytest.fixture
+def tab(nets_tab: Tab) -> Iterator[Tab]:
+    """The tab at its defaults; at the end nothing must have gone wrong that the test did not itself bring about."""
+    nets_tab.page.bring_to_front()
+    nets_tab.page.mouse.move(5, 5)
+    nets_tab.frame.locator("body").evaluate("() => document.activeElement?.blur()")
+    nets_tab.choose()
+    nets_tab.errors.clear()
+    yield nets_tab
+    assert nets_tab.errors == []
+
+
+@pytest.fixture(scope="module")
+def growing(tmp_path_factory: pytest.TempPathFactory, loader: str) -> Path:
+    """A log directory that a test goes on writing into: its run "long" has more steps than the loader keeps."""
+    directory = tmp_path_factory.mktemp(f"growing-{loader}") / "logs"
+    data.write_steps(directory / "long", range(0, 120, 10))
+    data.write_steps(directory / "short", range(0, 20, 10))
+    data.write_scalar(directory / "scalars only")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def growing_board(growing: Path, loader: str) -> Iterator[TensorBoard]:
+    with serving.tensorboard(growing, loader) as served:
+        wait_for("the last step", lambda: (served.last_step("long"), served.last_step("short")) == (110, 10))
+        yield served
+
+
+@pytest.fixture(scope="module")
+def growing_tab(context: BrowserContext, growing_board: TensorBoard) -> Iterator[Tab]:
+    tab = Tab.on(context, growing_board.port)
+    tab.load()
+    yield tab
+    assert tab.errors == []
+    tab.page.close()
+
+
+@pytest.fixture
+def live(growing_tab: Tab) -> Tab:
+    growing_tab.page.bring_to_front()
+    growing_tab.choose()
+    return growing_tab

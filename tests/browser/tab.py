@@ -1,0 +1,162 @@
+"""The RNN tab in a browser: opened, set by its address, and read by role and name."""
+
+import base64
+import re
+import urllib.parse
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from playwright.sync_api import BrowserContext, FrameLocator, Locator, Page, Request, expect
+
+from tests.browser.colours import Pixels
+
+FRAME = "iframe[src*='name=rnn']"
+
+_READ_CANVAS = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let text = "";
+  for (const byte of data) text += String.fromCharCode(byte);
+  return [canvas.height, canvas.width, btoa(text)];
+}"""
+
+_READ_PICTURE = """async address => {
+  const image = new Image();
+  image.src = address;
+  await image.decode();
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  canvas.getContext("2d").drawImage(image, 0, 0);
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let text = "";
+  for (const byte of data) text += String.fromCharCode(byte);
+  return [canvas.height, canvas.width, btoa(text)];
+}"""
+
+# The tab listens first: once we hear of the new address, so has it.
+_SET_ADDRESS = """hash => new Promise(done => {
+  if (location.hash === hash) return done();
+  addEventListener("hashchange", () => setTimeout(done), { once: true });
+  location.hash = hash;
+})"""
+
+_TELL_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation",
+  event => console.error("CSP", event.violatedDirective, event.blockedURI));
+"""
+
+
+# The tab asks for the index every five seconds; most of a minute would be spent on waiting for that.
+_HURRY = """if (location.search.includes("name=rnn")) {
+  const plain = window.setInterval;
+  window.setInterval = (work, every, ...rest) => plain(work, every === 5000 ? 700 : every, ...rest);
+}"""
+
+
+def _pixels(read: list[object]) -> Pixels:
+    height, width, text = read
+    return np.frombuffer(base64.b64decode(str(text)), np.uint8).reshape(int(str(height)), int(str(width)), 4)[..., :3]
+
+
+def address(**choices: str) -> str:
+    """A hash. It names the view at least: to an address that says nothing the tab would add what it has."""
+    values = {"view": "heatmap", **choices}
+    return "#rnn&" + "&".join(f"p.rnn.{key}={urllib.parse.quote(value, safe='')}" for key, value in values.items())
+
+
+def names(values: Iterable[str]) -> str:
+    """A list of runs as the address has it."""
+    return ",".join(urllib.parse.quote(value, safe="") for value in values)
+
+
+@dataclass
+class Tab:
+    page: Page
+    url: str
+    errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    @classmethod
+    def on(cls, context: BrowserContext, port: int) -> "Tab":
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.add_init_script(_TELL_VIOLATIONS)
+        page.add_init_script(_HURRY)
+        tab = cls(page, f"http://127.0.0.1:{port}/")
+
+        def note(request: Request) -> None:
+            tab.requests.append(request.url)
+
+        page.on("request", note)
+        page.on("console", lambda message: tab.errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: tab.errors.append(str(error)))
+        return tab
+
+    def load(self, **choices: str) -> None:
+        self.page.goto("about:blank")
+        self.page.goto(self.url + address(**choices))
+
+    def choose(self, **choices: str) -> None:
+        """All choices as in the address, everything else at its default."""
+        self.page.evaluate(_SET_ADDRESS, address(**choices))
+
+    @property
+    def frame(self) -> FrameLocator:
+        return self.page.frame_locator(FRAME)
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """What the address says of us."""
+        pairs = [pair.partition("=") for pair in self.page.evaluate("location.hash").split("&")]
+        return {key[6:]: urllib.parse.unquote(value) for key, _, value in pairs if key.startswith("p.rnn.")}
+
+    @property
+    def readout(self) -> Locator:
+        return self.frame.locator("output.readout")
+
+    @property
+    def heatmaps(self) -> Locator:
+        return self.frame.get_by_role("img", name=re.compile(", step ")).and_(self.frame.locator("canvas"))
+
+    def heatmap(self, run: str, item: int | str = 0) -> Locator:
+        """The drawing of a sample or of a matrix."""
+        which = f"[data-sample='{item}']" if isinstance(item, int) else f"[data-matrix='{item}']"
+        return self.heatmaps.and_(self.frame.locator(f"canvas[data-run='{run}']{which}"))
+
+    def select(self, label: str, value: str) -> None:
+        self.frame.get_by_label(label, exact=True).select_option(value)
+
+    def box(self, label: str) -> Locator:
+        return self.frame.get_by_role("checkbox", name=label, exact=True)
+
+    def button(self, name: str) -> Locator:
+        return self.frame.get_by_role("button", name=name, exact=True)
+
+    def settled(self, count: int, **attributes: object) -> Locator:
+        """Waits until so many exact drawings have these data attributes, and no other drawing is there."""
+        wanted = {"stale": "false", "dtype": "float32", **attributes}
+        selector = "canvas.heatmap" + "".join(f"[data-{key}='{value}']" for key, value in wanted.items())
+        expect(self.frame.locator(selector)).to_have_count(count)
+        expect(self.heatmaps).to_have_count(count)
+        return self.frame.locator(selector)
+
+    def pixels(self, canvas: Locator) -> Pixels:
+        """One pixel a cell, as it was painted."""
+        return _pixels(canvas.evaluate(_READ_CANVAS))
+
+    def seen(self, canvas: Locator) -> Pixels:
+        """The device's pixels, as the canvas looks on the screen."""
+        self.page.mouse.move(5, 5)
+        canvas.scroll_into_view_if_needed()
+        shot = base64.b64encode(canvas.screenshot()).decode()
+        return _pixels(self.page.evaluate(_READ_PICTURE, f"data:image/png;base64,{shot}"))
+
+    def point(self, canvas: Locator, x: int, y: int) -> None:
+        """Puts the pointer into the middle of a cell."""
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        assert box is not None
+        width, height = canvas.evaluate("canvas => [canvas.width, canvas.height]")
+        self.page.mouse.move(box["x"] + (x + 0.5) * box["width"] / width, box["y"] + (y + 0.5) * box["height"] / height)
+
+    def asked(self, route: str) -> list[str]:
+        return [url for url in self.requests if f"/data/plugin/rnn/{route}" in url]
