@@ -135,6 +135,11 @@ class _NewestCache(Generic[_Value]):
                 self._values.popitem(last=False)
         return value
 
+    def clear(self) -> None:
+        """Forgets everything."""
+        with self._lock:
+            self._values.clear()
+
 
 class RnnData:
     """All RNN data of TensorBoard, read through its data provider."""
@@ -170,6 +175,8 @@ class RnnData:
                     known = found.setdefault(run, {}).get(key)
                     if known is None or known.last_step < listed.max_step:
                         found[run][key] = ListedSeries(series, listed.max_step, listed.max_wall_time)
+        # Who has seen a new step in the index must not be answered from before it.
+        self._versions.clear()
         return Listing(
             runs=[
                 ListedRun(run.run_name, position, sorted(found[run.run_name].values(), key=_series_order))

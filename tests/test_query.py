@@ -168,6 +168,16 @@ def test_a_step_that_is_written_again_is_read_again(clock: list[float]) -> None:
     assert data.kept_step(None, "", SERIES, 2).wall_time == 50.0
 
 
+def test_who_has_seen_a_step_in_the_listing_is_not_answered_from_before_it(clock: list[float]) -> None:
+    source = Provider(3)
+    data = rnn_data(source)
+    assert len(data.summaries(None, "", SERIES)) == len(data.kept_steps(None, "", SERIES)) == 3
+    source.write(3, 3.0)
+    (run,) = data.listing(None, "").runs
+    assert run.series[0].last_step == 3
+    assert len(data.summaries(None, "", SERIES)) == len(data.kept_steps(None, "", SERIES)) == 4
+
+
 def test_the_listing_reads_nothing() -> None:
     source = Provider(1000)
     (run,) = rnn_data(source).listing(None, "").runs
