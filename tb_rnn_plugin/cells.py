@@ -21,6 +21,10 @@ KERAS_GATES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
+#: The same in the order of the blocks of PyTorch and Flax, whose GRU has reset and update the other way round.
+TORCH_GATES: Mapping[str, tuple[str, ...]] = MappingProxyType({**KERAS_GATES, "gru": ("reset", "update", "candidate")})
+FLAX_GATES = TORCH_GATES
+
 CELLS: tuple[str, ...] = tuple(KERAS_GATES)
 
 #: Every gate name that a cell may have; the order in a layer's weights is the layer's own.

@@ -16,7 +16,7 @@ from pathlib import Path
 from tensorboard.compat.proto import event_pb2
 
 from tb_rnn_plugin.event_file import FILE_VERSION, write_record
-from tb_rnn_plugin.summary_events import EventWriter, Write, events
+from tb_rnn_plugin.summary_events import EventWriter, SummaryEvent, Write, events
 
 # Bounds the memory of what waits to be written: when as many writes are waiting, the training loop waits too.
 _MOST_WAITING = 8
@@ -49,7 +49,8 @@ class DirectoryWriter(EventWriter):
             directory.mkdir(parents=True, exist_ok=True)
             self.path = directory / _file_name()
             self._file = self.path.open("xb", buffering=0)
-            self._append(event_pb2.Event(wall_time=time.time(), file_version=FILE_VERSION))
+            start = event_pb2.Event(wall_time=time.time(), file_version=FILE_VERSION)
+            self._append(start.SerializeToString())
         except OSError as error:
             reason = f"writer: expected a directory that can be written to, got {str(directory)!r} ({error.strerror})"
             raise OSError(error.errno, reason) from error
@@ -95,18 +96,18 @@ class DirectoryWriter(EventWriter):
                 for event in events(write):
                     if self._overtakes(event):
                         self._append_restart(event)
-                    self._append(event)
-                    self.last_steps.update((value.tag, event.step) for value in event.summary.value)
+                    self._append(*event.pieces)
+                    self.last_steps.update(dict.fromkeys(event.tags, event.step))
             except Exception as error:  # noqa: BLE001  # whatever it is, training goes on; the next write says it
                 self._failure = error
             finally:
                 self._queue.task_done()
         self._queue.task_done()
 
-    def _append(self, event: event_pb2.Event) -> None:
+    def _append(self, *event: bytes) -> None:
         end = self._file.tell()
         try:
-            write_record(_Whole(self._file), event.SerializeToString())
+            write_record(_Whole(self._file), *event)
         except OSError:
             # A full disk may have taken half a record; behind a torn record nothing could be read any more.
             with contextlib.suppress(OSError):
@@ -114,12 +115,12 @@ class DirectoryWriter(EventWriter):
                 self._file.truncate()
             raise
 
-    def _overtakes(self, event: event_pb2.Event) -> bool:
+    def _overtakes(self, event: SummaryEvent) -> bool:
         """Whether the job started over, here or in another process: what was written from this step on is outdated."""
         continues, self._continues_a_job = self._continues_a_job, False
-        return continues or any(event.step <= self.last_steps.get(value.tag, -1) for value in event.summary.value)
+        return continues or any(event.step <= self.last_steps.get(tag, -1) for tag in event.tags)
 
-    def _append_restart(self, event: event_pb2.Event) -> None:
+    def _append_restart(self, event: SummaryEvent) -> None:
         """Makes TensorBoard's Python loader forget what this event overtakes, as the default loader does by itself.
 
         It forgets every tag of the run, so where another writer's scalars are, it is left alone. Of a run's session
@@ -130,7 +131,8 @@ class DirectoryWriter(EventWriter):
             return
         session_log = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
         for _ in range(2):
-            self._append(event_pb2.Event(wall_time=event.wall_time, step=event.step, session_log=session_log))
+            restart = event_pb2.Event(wall_time=event.wall_time, step=event.step, session_log=session_log)
+            self._append(restart.SerializeToString())
 
     def _warn_of_failure(self) -> None:
         failure, self._failure = self._failure, None

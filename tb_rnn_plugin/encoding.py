@@ -103,11 +103,11 @@ def _arrays(record: LayerRecord, quantity: str, samples: int | None) -> dict[Arr
 def encode_arrays(arrays: Mapping[ArrayKey, FloatArray], dtype: DType) -> list[bytes]:
     """Arrays as blobs of at least 128 KB where there is that much, each array whole in one blob."""
     directory = ArrayDirectory(schema_version=SCHEMA_VERSION, type=_ARRAY_TYPES[dtype])
-    payloads: list[list[bytes]] = []
+    payloads: list[list[bytes | memoryview]] = []
     size = _SMALLEST_BLOB
     for key, array in arrays.items():
-        payload = array.tobytes() if dtype == "float32" else to_bfloat16(array).tobytes()
-        payload += bytes(-len(payload) % _ALIGNMENT)
+        stored = np.ascontiguousarray(array, "<f4") if dtype == "float32" else to_bfloat16(array).astype("<u2")
+        padding = bytes(-stored.nbytes % _ALIGNMENT)
         if size >= _SMALLEST_BLOB:
             payloads.append([])
             size = 0
@@ -121,8 +121,8 @@ def encode_arrays(arrays: Mapping[ArrayKey, FloatArray], dtype: DType) -> list[b
                 offset=size,
             )
         )
-        payloads[-1].append(payload)
-        size += len(payload)
+        payloads[-1] += [stored.data.cast("B"), padding]
+        size += stored.nbytes + len(padding)
     directory.blobs = len(payloads)
     header = directory.SerializeToString()
     head = _PREFIX.pack(_MAGIC, len(header)) + header

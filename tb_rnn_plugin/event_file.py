@@ -27,16 +27,21 @@ class BinaryWriter(Protocol):
         """Writes all of `data`."""
 
 
-def masked_crc32c(data: bytes) -> int:
-    """CRC32C, rotated and offset as TFRecord files have it."""
-    crc = int(google_crc32c.value(data))
+def masked_crc32c(*data: bytes) -> int:
+    """CRC32C of pieces one after the other, rotated and offset as TFRecord files have it."""
+    crc = 0
+    for piece in data:
+        crc = int(google_crc32c.extend(crc, piece))
     return (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF
 
 
-def write_record(file: BinaryWriter, data: bytes) -> None:
-    """Appends one record, in a single write: a crash leaves it whole, or torn at the end of the file."""
-    length = _LENGTH.pack(len(data))
-    file.write(b"".join([length, _CRC.pack(masked_crc32c(length)), data, _CRC.pack(masked_crc32c(data))]))
+def write_record(file: BinaryWriter, *data: bytes) -> None:
+    """Appends one record, given in pieces: a crash leaves it whole, or torn at the end of the file."""
+    length = _LENGTH.pack(sum(map(len, data)))
+    file.write(length + _CRC.pack(masked_crc32c(length)))
+    for piece in data:  # putting megabytes together would copy them
+        file.write(piece)
+    file.write(_CRC.pack(masked_crc32c(*data)))
 
 
 def read_events(path: Path) -> Iterator[event_pb2.Event]:

@@ -7,6 +7,8 @@ import sys
 import warnings
 from typing import Any
 
+from tensorboard.compat.proto import event_pb2
+
 from tb_rnn_plugin.directory_writer import directory_writer
 from tb_rnn_plugin.event_file import write_record
 from tb_rnn_plugin.summary_events import EventWriter, Write, events, values
@@ -89,7 +91,8 @@ class TorchWriter(EventWriter):
         file_writer = self._writer._get_file_writer()  # noqa: SLF001  # the way in that SummaryWriter's own add_* take
         _use_native_crc(file_writer)
         for event in events(write):
-            file_writer.add_event(event, write.step, write.wall_time)
+            proto = event_pb2.Event.FromString(b"".join(event.pieces))
+            file_writer.add_event(proto, event.step, event.wall_time)
 
     def flush(self) -> None:
         """Flushes the user's writer."""

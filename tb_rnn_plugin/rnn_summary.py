@@ -44,19 +44,22 @@ def attach(
     layers: Layers = None,
     optimizer: Any | None = None,  # an optimizer of any framework
     quantities: Sequence[str] | None = None,
+    grad_scaler: Any | None = None,  # a torch.amp.GradScaler
 ) -> Taps:
     """Taps the recurrent layers of a model, in the user's own forward and backward pass.
 
     Args:
-        model: A Keras model.
+        model: A Keras model, a PyTorch module (with DataParallel or DistributedDataParallel: the wrapper), or a Flax
+            nnx module.
         every: How often `write` writes: on the steps that reach a multiple of it. Between them the taps do nothing.
         samples: Of how many samples of the batch the arrays are kept; None: of all. Statistics are over the whole
             batch.
         layers: Which layers: names, parts of names, indexes, or "*"; left out: every recurrent layer.
-        optimizer: For Keras in a loop of one's own: the optimizer whose `apply` is given the weight gradients. Left
-            out: the model's own, if it is compiled.
+        optimizer: The one that is given the weight gradients. For Keras in a loop of one's own, unless the model is
+            compiled with it; for Flax the nnx.Optimizer. PyTorch needs none: its parameters hold their gradients.
         quantities: What is recorded: some of "activation", "output_gradient", "weights", "weight_gradients"; left out:
             all of them.
+        grad_scaler: For PyTorch with automatic mixed precision: the GradScaler, whose scale is in all gradients.
 
     Returns:
         The taps: pass them to `write` after every backward pass; use them in a `with` statement, or call `detach`.
@@ -65,8 +68,11 @@ def attach(
         TypeError: If the model is of no known framework, or an argument is of the wrong type.
         ValueError: If a layer is unknown, or there is none to be tapped.
     """
+    scaling = {} if grad_scaler is None else {"grad_scaler": grad_scaler}
+    if scaling and not frameworks.is_from(model, "torch"):
+        raise TypeError("grad_scaler: expected only with a PyTorch model; other frameworks scale in their optimizer.")
     return frameworks.capture_module(model).attach(
-        model, every=every, samples=samples, layers=layers, optimizer=optimizer, quantities=quantities
+        model, every=every, samples=samples, layers=layers, optimizer=optimizer, quantities=quantities, **scaling
     )
 
 
@@ -85,10 +91,11 @@ def capture(
     The model, its optimizer and its state are as before afterwards.
 
     Args:
-        model: A Keras model.
+        model: A Keras model, a PyTorch module, or a Flax nnx module.
         x: The batch's input.
         y: The batch's target.
-        loss: `loss(y, prediction)`; left out: the loss that the model was compiled with.
+        loss: As the framework has it: `loss(y, prediction)` for Keras, where the compiled one is taken if it is left
+            out; `loss(prediction, y)` for PyTorch and Flax.
         layers: Which layers: names, parts of names, indexes, or "*"; left out: every recurrent layer.
         sample_weight: Weights of the samples in the loss.
         training: Whether the model runs in training mode.

@@ -19,16 +19,22 @@ _BINS_IN_ALL = 768
 _MOST_BINS = 64
 _FEWEST_BINS = 16
 
-# The upper 9 bits of a float32 are its sign and its exponent.
-_MANTISSA_BITS = 23
+# The upper 14 bits of a float32: its sign, its exponent and 5 bits of its mantissa, which are as fine as 64 bins need.
 _EXPONENTS = 256
 _EXPONENT_BIAS = 127
 _NOT_FINITE = 255
+_EXPONENT_SHIFT = 23
+_BUCKET_SHIFT = 18
+_BUCKETS_OF_EXPONENT = 32
+_NEGATIVE_BUCKETS = 1 << 13
 
 # Below this share of the squared mean, a variance that was found as the difference of two sums is mostly rounding.
 _CANCELLED = 1e-6
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 _CHUNK = 32 * 1024
+_FEWEST_FOR_BUCKETS = 16 * 1024
 
 
 def quantity_statistics(record: LayerRecord, quantity: str) -> list[Statistics]:
@@ -82,17 +88,25 @@ def array_statistics(
     """
     flat = np.ascontiguousarray(array).ravel()
     statistics = Statistics(direction=direction, matrix=matrix, gate=gate, count=flat.size)
-    by_exponent = np.zeros(2 * _EXPONENTS, np.int64)
-    for chunk in _chunks(flat):
-        by_exponent += np.bincount(chunk.view(np.uint32) >> np.uint32(_MANTISSA_BITS), minlength=2 * _EXPONENTS)
-    statistics.magnitudes.CopyFrom(_magnitude_histogram(by_exponent))
-    if by_exponent[_NOT_FINITE] or by_exponent[_NOT_FINITE + _EXPONENTS]:
+    with np.errstate(invalid="ignore"):  # the least of numbers and a signalling NaN
+        low, high = float(flat.min()), float(flat.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
         statistics.nan_count = int(np.count_nonzero(np.isnan(flat)))
         statistics.inf_count = int(np.count_nonzero(np.isinf(flat)))
         flat = flat[np.isfinite(flat)]
+        low, high = (float(flat.min()), float(flat.max())) if flat.size else (0.0, 0.0)
+    # Counted finely, numbers need to be gone through once for both histograms; which pays where there are many.
+    buckets = _count_upper_bits(flat, _BUCKET_SHIFT) if flat.size >= _FEWEST_FOR_BUCKETS else None
+    by_exponent = (
+        _count_upper_bits(flat, _EXPONENT_SHIFT)
+        if buckets is None
+        else buckets.reshape(-1, _BUCKETS_OF_EXPONENT).sum(axis=1)
+    )
+    statistics.magnitudes.CopyFrom(_magnitude_histogram(by_exponent))
     if flat.size:
+        statistics.minimum, statistics.maximum = low, high
         _add_moments(statistics, flat)
-        statistics.values.CopyFrom(linear_histogram(flat, statistics.minimum, statistics.maximum, bins))
+        statistics.values.CopyFrom(_linear_histogram(flat, buckets, low, high, bins))
     return statistics
 
 
@@ -108,10 +122,9 @@ def _add_moments(statistics: Statistics, flat: FloatArray) -> None:
         values = chunk.astype(np.float64)
         total += float(values.sum())
         total_of_squares += _sum_of_squares(values)
-        total_of_magnitudes += float(np.abs(values, out=values).sum())
+        if statistics.matrix:
+            total_of_magnitudes += float(np.abs(values, out=values).sum())
     mean = total / flat.size
-    statistics.minimum = float(flat.min())
-    statistics.maximum = float(flat.max())
     statistics.mean = mean
     statistics.l1_norm = _as_float32(total_of_magnitudes)
     statistics.l2_norm = _as_float32(np.sqrt(total_of_squares))
@@ -128,13 +141,28 @@ def _sum_of_squares(values: npt.NDArray[np.float64]) -> float:
 
 def _as_float32(value: float) -> float:
     """Clipped to what a float field can hold, where protobuf would turn it into Inf."""
-    return float(np.clip(value, 0.0, np.finfo(np.float32).max))
+    return min(max(float(value), 0.0), _LARGEST)
+
+
+def _count_upper_bits(flat: FloatArray, shift: int) -> npt.NDArray[np.intp]:
+    """Counts of finite numbers by the upper bits of their float32: sign, exponent and what is left of the mantissa.
+
+    Every count is of the numbers from a lower edge on and below an upper edge, as the bins of the histograms are. The
+    bits of negative numbers grow as these fall, so theirs are counted down by one first.
+    """
+    keys = np.empty(flat.size, np.uint16)
+    for start in range(0, flat.size, _CHUNK):
+        bits = (flat[start : start + _CHUNK] + np.float32(0)).view(np.uint32)  # -0 becomes 0
+        bits -= bits >> np.uint32(31)
+        bits >>= np.uint32(shift)
+        keys[start : start + _CHUNK] = bits
+    return np.bincount(keys, minlength=1 << (32 - shift))
 
 
 def _magnitude_histogram(by_exponent: npt.NDArray[np.intp]) -> MagnitudeHistogram:
-    positive = by_exponent[1:_NOT_FINITE]
-    negative = by_exponent[_EXPONENTS + 1 : _EXPONENTS + _NOT_FINITE]
-    histogram = MagnitudeHistogram(zero=int(by_exponent[0] + by_exponent[_EXPONENTS]))
+    by_sign = by_exponent.reshape(2, _EXPONENTS)
+    positive, negative = by_sign[:, 1:_NOT_FINITE]
+    histogram = MagnitudeHistogram(zero=int(by_sign[:, 0].sum()))
     used = np.flatnonzero(positive + negative)
     if used.size:
         window = slice(used[0], used[-1] + 1)
@@ -144,11 +172,14 @@ def _magnitude_histogram(by_exponent: npt.NDArray[np.intp]) -> MagnitudeHistogra
     return histogram
 
 
-def linear_histogram(flat: FloatArray, low: float, high: float, bins: int) -> LinearHistogram:
+def _linear_histogram(
+    flat: FloatArray, buckets: npt.NDArray[np.intp] | None, low: float, high: float, bins: int
+) -> LinearHistogram:
     """Counts of finite values in bins whose width is the least power of two with which `bins` of them are enough.
 
     Args:
         flat: Finite numbers, at least one.
+        buckets: The same, counted by bucket, or None.
         low: The least of them.
         high: The largest of them.
         bins: The most bins to use, at least 2. No fewer than a quarter of them are used, unless the values are almost
@@ -156,24 +187,50 @@ def linear_histogram(flat: FloatArray, low: float, high: float, bins: int) -> Li
     """
     # Values that differ by less than float32's resolution are one bin, not a row of empty ones.
     resolution = np.finfo(np.float32)
-    extent = max(high - low, max(abs(low), abs(high)) * float(resolution.eps), float(resolution.tiny))
-    exponent = int(np.floor(np.log2(extent / bins)))
+    magnitude = max(abs(low), abs(high))
+    extent = max(high - low, magnitude * float(resolution.eps), float(resolution.tiny))
+    exponent = math.floor(math.log2(extent / bins))
     while _bin_index(high, exponent) - _bin_index(low, exponent) >= bins:
         exponent += 1
     first = _bin_index(low, exponent)
-    counts = np.zeros(_bin_index(high, exponent) - first + 1, np.int64)
+    length = _bin_index(high, exponent) - first + 1
+    # The widest bucket lies where the largest magnitude is; edges of both are multiples of powers of two.
+    widest_bucket = math.ldexp(1.0, math.frexp(magnitude)[1]) / _BUCKETS_OF_EXPONENT
+    if buckets is not None and math.ldexp(1.0, exponent) >= widest_bucket:
+        counts = _regrouped(buckets, exponent, first, length)
+    else:
+        counts = _counted(flat, exponent, first, length)
+    return LinearHistogram(exponent=exponent, first_bin=first, counts=counts.tolist())
+
+
+def _bin_index(value: float, exponent: int) -> int:
+    return math.floor(math.ldexp(value, -exponent))
+
+
+def _regrouped(buckets: npt.NDArray[np.intp], exponent: int, first: int, length: int) -> npt.NDArray[np.int64]:
+    """Counts by bin from counts by bucket, each bucket as a whole by its lower edge."""
+    used = np.flatnonzero(buckets)
+    negative = used >= _NEGATIVE_BUCKETS
+    edge_bits = np.where(negative, used - _NEGATIVE_BUCKETS + 1, used).astype(np.uint32) << np.uint32(_BUCKET_SHIFT)
+    edges = edge_bits.view(np.float32).astype(np.float64)
+    edges[np.isinf(edges)] = 2.0**128  # the edge beyond the largest number
+    edges = np.where(negative, -edges, edges) * 2.0**-exponent
+    indexes = np.floor(edges).astype(np.int64) - first
+    # The first bucket may begin before the first bin, and hold values of that bin only.
+    return np.bincount(np.maximum(indexes, 0), weights=buckets[used], minlength=length).astype(np.int64)
+
+
+def _counted(flat: FloatArray, exponent: int, first: int, length: int) -> npt.NDArray[np.int64]:
+    """Counts by bin, value by value: for bins that are narrower than buckets."""
+    counts = np.zeros(length, np.int64)
     for chunk in _chunks(flat):
         # Scaling a float32 by a power of two is exact in float64, and so is rounding down before the difference.
         scaled = chunk.astype(np.float64)
         scaled *= 2.0**-exponent
         np.floor(scaled, out=scaled)
         scaled -= first
-        counts += np.bincount(scaled.astype(np.intp), minlength=counts.size)
-    return LinearHistogram(exponent=exponent, first_bin=first, counts=counts.tolist())
-
-
-def _bin_index(value: float, exponent: int) -> int:
-    return math.floor(math.ldexp(value, -exponent))
+        counts += np.bincount(scaled.astype(np.intp), minlength=length)
+    return counts
 
 
 def norm_profile(channels: FloatArray, direction: str) -> NormProfile:

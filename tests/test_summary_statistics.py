@@ -6,13 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tb_rnn_plugin import encoding
+from tb_rnn_plugin import encoding, summary_statistics
 from tb_rnn_plugin.record import FloatArray, LayerRecord
 from tb_rnn_plugin.rnn_data_pb2 import LinearHistogram, Statistics
 from tb_rnn_plugin.summary_statistics import (
     PROFILE_QUANTILES,
     array_statistics,
-    linear_histogram,
     norm_profile,
     quantity_profiles,
     quantity_statistics,
@@ -35,6 +34,7 @@ ARRAYS: dict[str, FloatArray] = {
     "almost constant": (1 + RNG.integers(0, 3, size=NORMAL.shape) * F32.eps).astype(np.float32),
     "far from zero": (1e6 + NORMAL).astype(np.float32),
     "one": NORMAL[:1, :1, :1],
+    "negative powers of two": -np.ldexp(np.float32(1), np.arange(-60, 60)).astype(np.float32).reshape(3, 8, 5),
     "powers of two": np.ldexp(np.float32(1), np.arange(-60, 60)).astype(np.float32).reshape(3, 8, 5),
 }
 NOT_FINITE = NORMAL.copy()
@@ -47,8 +47,14 @@ ARRAYS |= {
 }
 
 
+@pytest.fixture(autouse=True, params=[0, 10**9], ids=["by bucket", "by value"])
+def way_of_counting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large arrays are counted in another way than small ones; both count the same."""
+    monkeypatch.setattr(summary_statistics, "_FEWEST_FOR_BUCKETS", request.param)
+
+
 def histogram_of(values: FloatArray, bins: int) -> LinearHistogram:
-    return linear_histogram(values, float(values.min()), float(values.max()), bins)
+    return array_statistics(values, bins=bins).values
 
 
 def bin_edges(histogram: LinearHistogram) -> list[float]:
@@ -59,8 +65,8 @@ def bin_edges(histogram: LinearHistogram) -> list[float]:
 def test_statistics_against_loops(name: str) -> None:
     values = ARRAYS[name].ravel().tolist()
     finite = [v for v in values if math.isfinite(v)]
-    statistics = array_statistics(ARRAYS[name], bins=32, direction="forward")
-    assert statistics.direction == "forward"
+    statistics = array_statistics(ARRAYS[name], bins=32, direction="forward", matrix="kernel")
+    assert (statistics.direction, statistics.matrix) == ("forward", "kernel")
     assert statistics.count == len(values)
     assert statistics.nan_count == sum(math.isnan(v) for v in values)
     assert statistics.inf_count == sum(math.isinf(v) for v in values)
@@ -123,10 +129,12 @@ def test_magnitude_histogram_against_loops(name: str) -> None:
     for value in ARRAYS[name].ravel().tolist():
         if not math.isfinite(value):
             continue
-        if abs(value) < 2.0**-126:
+        # Lower edges belong to a bin, upper ones don't: of negative values those are of the larger magnitude.
+        magnitude = value if value >= 0 else math.nextafter(-value, 0.0)
+        if magnitude < 2.0**-126:
             zero += 1
         else:
-            key = value > 0, math.frexp(value)[1] - 1
+            key = value > 0, math.frexp(magnitude)[1] - 1
             counts[key] = counts.get(key, 0) + 1
     assert histogram.zero == zero
     found = {

@@ -11,7 +11,15 @@ class CaptureModule(Protocol):
     """What the module of a framework offers; `rnn_summary` documents it."""
 
     def attach(
-        self, model: Any, *, every: int, samples: int | None, layers: Any, optimizer: Any, quantities: Any
+        self,
+        model: Any,
+        *,
+        every: int,
+        samples: int | None,
+        layers: Any,
+        optimizer: Any,
+        quantities: Any,
+        **scaling: Any,
     ) -> Taps:
         """Taps in the user's own pass."""
 
@@ -22,7 +30,11 @@ class CaptureModule(Protocol):
 
 
 # The package that a model's class comes from → the module that captures it.
-_CAPTURE_MODULES = {"keras": "tb_rnn_plugin.capture.keras"}
+_CAPTURE_MODULES = {
+    "keras": "tb_rnn_plugin.capture.keras",
+    "torch": "tb_rnn_plugin.capture.torch",
+    "flax": "tb_rnn_plugin.capture.flax",
+}
 
 
 def capture_module(model: object) -> CaptureModule:
@@ -31,11 +43,15 @@ def capture_module(model: object) -> CaptureModule:
     Raises:
         TypeError: If the model is of no known framework.
     """
-    for base in type(model).__mro__:
-        module = _CAPTURE_MODULES.get(base.__module__.partition(".")[0])
-        if module is not None:
+    for framework, module in _CAPTURE_MODULES.items():
+        if is_from(model, framework):
             return cast("CaptureModule", importlib.import_module(module))
     raise TypeError(
         f"model: expected a model of one of {', '.join(_CAPTURE_MODULES)}, "
         f"got {type(model).__module__}.{type(model).__qualname__}."
     )
+
+
+def is_from(model: object, framework: str) -> bool:
+    """Whether one of the model's classes is from this framework's package."""
+    return any(base.__module__.partition(".")[0] == framework for base in type(model).__mro__)

@@ -220,7 +220,7 @@ class KerasCallback(keras.callbacks.Callback):
         self._layers = layers
         self._probe_batch = _checked_probe(probe)
         self._dtype = dtype
-        self._taps: taps.Taps | None = None
+        self._taps: Any = None  # the backend's taps, which also say whether they are armed
         self._probe: Any = None
         self._finalizer: Any = None
         self._next_step = 0
@@ -244,7 +244,9 @@ class KerasCallback(keras.callbacks.Callback):
             self._safely(self._write_probe, step)
         elif self._taps is not None:
             last = step + getattr(self.model, "steps_per_execution", 1) - 1
-            self._safely(lambda tapped: tapped.arm(armed=tapped.schedule.is_due(last)), self._taps)
+            due = self._taps.schedule.is_due(last)
+            if due != self._taps.armed:
+                self._safely(lambda tapped: tapped.arm(armed=due), self._taps)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Writes what was recorded."""

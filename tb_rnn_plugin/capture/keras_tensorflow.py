@@ -73,6 +73,11 @@ class TensorFlowTaps(taps.Taps):
         _make_function_anew(model, "train_function")
         self.arm(armed=True)
 
+    @property
+    def armed(self) -> bool:
+        """Whether the next pass is recorded."""
+        return self._recorder.armed
+
     def arm(self, *, armed: bool) -> None:
         """Turns recording on or off, beginning with the next forward pass."""
         if not self._attached:

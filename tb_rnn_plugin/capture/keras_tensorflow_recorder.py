@@ -312,7 +312,9 @@ def _in_xla() -> bool:
 
 
 def to_numpy(tensor: Tensor) -> Array:
-    """A copy as numpy array; numbers as float32."""
+    """As numpy array, numbers as float32: a view of the tensor where it lies in this machine's memory.
+
+    A tensor does not change: what is assigned to the variable it was read from later goes into memory of its own.
+    """
     tensor = tf.convert_to_tensor(tensor)
-    array: Array = (tensor if tensor.dtype == tf.bool else tf.cast(tensor, tf.float32)).numpy()
-    return array
+    return np.asarray(tensor if tensor.dtype == tf.bool else tf.cast(tensor, tf.float32))

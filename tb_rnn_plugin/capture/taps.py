@@ -12,7 +12,14 @@ if TYPE_CHECKING:
 
 
 #: What taps can record.
-QUANTITIES = ("activation", "output_gradient", *MATRIX_QUANTITIES)
+QUANTITIES = (
+    "activation",
+    "output_gradient",
+    "bptt_gradient",
+    "cell_state",
+    "cell_state_gradient",
+    *MATRIX_QUANTITIES,
+)
 
 
 class Schedule:

@@ -1,0 +1,186 @@
+"""What hooks recorded on the layers of one PyTorch model, as arrays and LayerRecords."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import nn
+
+from tb_rnn_plugin import record
+from tb_rnn_plugin.capture import torch_taps
+from tb_rnn_plugin.capture.torch_cells import CellTap
+from tb_rnn_plugin.capture.torch_fused import FusedTap
+from tb_rnn_plugin.capture.torch_layers import FRAMEWORK, Array, Layer, as_array
+from tb_rnn_plugin.capture.torch_taps import Clock, Sequences, Tap
+
+Gradients = Callable[[torch.Tensor], torch.Tensor | None]
+Matrices = Mapping[str, Mapping[str, Array]]
+
+_INPUTS = (torch_taps.INPUT, torch_taps.MASK, torch_taps.INITIAL_STATE, torch_taps.STATE_GRADIENT)
+_OF_GRADIENTS = (
+    torch_taps.OUTPUT_GRADIENT,
+    torch_taps.BPTT_GRADIENT,
+    torch_taps.CELL_STATE_GRADIENT,
+    torch_taps.STATE_GRADIENT,
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recorded:
+    """One call of one layer.
+
+    Attributes:
+        layer: The layer.
+        name: The record's name.
+        is_first: Whether it is the layer's first call in the step, with which its weights go.
+        sequences: Quantity to array; and, where they are kept, what the call was given.
+    """
+
+    layer: Layer
+    name: str
+    is_first: bool
+    sequences: Mapping[str, Array]
+
+    @property
+    def inputs(self) -> dict[str, Array]:
+        """What the call was given, if that is kept."""
+        return {name: array for name, array in self.sequences.items() if name.startswith(_INPUTS)}
+
+    def with_parts(self, others: Sequence[Mapping[str, Array]]) -> "Recorded":
+        """The same call on a larger batch, of which other processes recorded the other parts."""
+        parts = [{name: torch.tensor(array) for name, array in part.items()} for part in (self.sequences, *others)]
+        return dataclasses.replace(self, sequences=_arrays(torch_taps.joined(parts), 1.0)) if others else self
+
+    def record(
+        self, wants: Callable[..., bool], gradient_of: Gradients | None, factor: float
+    ) -> record.LayerRecord | None:
+        """The record; None when there is nothing to tell.
+
+        Args:
+            wants: Whether a quantity is to be recorded.
+            gradient_of: The gradient of a parameter; None where it isn't known.
+            factor: What weight gradients are multiplied by.
+        """
+        layer = self.layer
+        sequences = {name: a for name, a in self.sequences.items() if not name.startswith(_INPUTS) and wants(name)}
+        weights = layer.weights() if self.is_first and wants(record.WEIGHTS) else {}
+        gradients: Matrices = {}
+        if self.is_first and gradient_of is not None and wants(record.WEIGHT_GRADIENTS):
+            gradients = layer.weight_gradients(gradient_of, factor)
+        if not (sequences or weights or gradients):
+            return None
+        return record.LayerRecord(
+            self.name,
+            cell=layer.cell,
+            units=layer.units,
+            directions=layer.directions,
+            gates=layer.gates,
+            projection=layer.projection,
+            sequences=sequences,
+            weights=weights,
+            weight_gradients=gradients,
+            framework=FRAMEWORK,
+        )
+
+
+class Recorder:
+    """The taps on all layers of one model."""
+
+    def __init__(self, layers: Sequence[Layer], clock: Clock, *, keep_inputs: bool = False) -> None:
+        """Makes them; `attach` puts them on.
+
+        Args:
+            layers: The layers, in model order.
+            clock: When they record.
+            keep_inputs: Whether each layer's input, mask and first states are kept too.
+        """
+        self.layers = layers
+        self.clock = clock
+        self._half = False
+        self._taps: dict[nn.Module, Tap] = {}
+        for layer in layers:
+            if layer.module not in self._taps:
+                make = CellTap if layer.index is None else FusedTap
+                of_module = [other for other in layers if other.module is layer.module]
+                self._taps[layer.module] = make(layer.module, of_module, clock, keep_inputs=keep_inputs)
+
+    def attach(self) -> None:
+        """Puts the taps on."""
+        for tap in self._taps.values():
+            tap.attach()
+
+    def detach(self) -> None:
+        """Takes them off; calling it again does nothing."""
+        self.arm(armed=False)
+        for tap in self._taps.values():
+            tap.detach()
+
+    def arm(self, *, armed: bool) -> None:
+        """Turns recording on or off, and forgets what was recorded."""
+        self.clock.arm(armed=armed)
+        for tap in self._taps.values():
+            tap.clear()
+
+    @property
+    def has_weights_changed(self) -> bool:
+        """Whether weights were updated since the forward pass."""
+        return any(tap.has_weights_changed for tap in self._taps.values())
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether any weights need gradients."""
+        return any(layer.is_trained for layer in self.layers)
+
+    @property
+    def computed(self) -> list[str]:
+        """The layers whose weights are no parameters, but computed from some."""
+        return [layer.name for layer in self.layers if not layer.has_whole_weights]
+
+    @property
+    def has_seen_half(self) -> bool:
+        """Whether anything was recorded in float16, whose gradients are scaled as a rule."""
+        return self._half
+
+    def had_backward(self) -> bool:
+        """Whether a backward pass was recorded, or none can be, since no layer needs a gradient."""
+        calls = [call for tap in self._taps.values() for parts in tap.calls() for call in parts]
+        return any(call.arrived for call in calls) or (bool(calls) and not any(call.needs_gradient for call in calls))
+
+    def read(self, factor_of: Callable[[Layer], float]) -> list[Recorded]:
+        """What was recorded, in model order.
+
+        Args:
+            factor_of: What the gradients of a layer's sequences are multiplied by.
+        """
+        made: list[Recorded] = []
+        for layer in self.layers:
+            calls = self._taps[layer.module].calls()
+            if not calls:
+                self.clock.notices.say(
+                    f"unused {layer.name}",
+                    f"{layer.name!r} isn't called in the training step, so only its weights are recorded.",
+                )
+            for index, parts in enumerate(calls or [[]]):
+                name = f"{layer.name}/call_{index}" if index else layer.name
+                read = [part.sequences(layer) for part in parts]
+                self._half = self._half or any(t.dtype == torch.float16 for part in read for t in part.values())
+                arrays = _arrays(torch_taps.joined(read), factor_of(layer)) if read else {}
+                made.append(Recorded(layer, name, index == 0, arrays))
+                if read and not any(part.arrived for part in parts):
+                    self.clock.notices.say(
+                        f"gradient {layer.name}",
+                        f"no gradient reaches {layer.name!r}, so it is recorded without one: its weights and input "
+                        "need none (requires_grad), or the loss doesn't depend on it.",
+                    )
+        return made
+
+
+def _arrays(sequences: Sequences, factor: float) -> dict[str, Array]:
+    return {
+        name: as_array(
+            tensor,
+            factor if name.startswith(_OF_GRADIENTS) else 1.0,
+            is_copy=name == torch_taps.ACTIVATION,  # the layer's own output may change
+        )
+        for name, tensor in sequences.items()
+    }

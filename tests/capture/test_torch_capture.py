@@ -1,0 +1,225 @@
+# mypy: allow-untyped-calls
+"""Records of one batch of a PyTorch model, in a pass of its own; and what a model has to record."""
+
+import copy
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")]
+pytest.importorskip("torch")
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.nn.utils.rnn import pack_sequence  # noqa: E402
+
+from tb_rnn_plugin.capture import torch as capture_torch  # noqa: E402
+from tests.capture.test_torch_tools import told, tolerance  # noqa: E402
+
+TOLERANCE = tolerance()
+
+
+@pytest.fixture(autouse=True)
+def _small() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(8)
+    yield
+    torch.set_num_threads(threads)
+
+
+class Counting(nn.Module):
+    """A buffer that is another one after each pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passes: torch.Tensor
+        self.register_buffer("passes", torch.zeros(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.passes = self.passes + 1
+        return x
+
+
+class Model(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.counting = Counting()
+        self.norm = nn.BatchNorm1d(5)
+        self.body = nn.LSTM(3, 4, 2, batch_first=True, dropout=0.5)
+        self.head = nn.Linear(4, 2)
+        self.seen: torch.Tensor | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen, _ = self.body(self.norm(self.counting(x)))
+        made: torch.Tensor = self.head(self.seen)
+        return made
+
+
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randn(6, 5, 3), torch.randn(6, 5, 2)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("was_training", [False, True])
+def test_the_model_is_as_before(training: bool, was_training: bool) -> None:
+    model = Model().train(was_training)
+    model.body.eval()
+    x, y = batch()
+    model(x).sum().backward()
+    model.seen = None
+    gradients = [None if p.grad is None else p.grad.clone() for p in model.parameters()]
+    buffers = dict(model.named_buffers())
+    before = copy.deepcopy(model.state_dict())
+    states = torch.get_rng_state(), random.getstate()
+    capture_torch.capture(model, x, y, loss=nn.MSELoss(), training=training)
+    assert [module.training for module in model.modules()] == [was_training] * 3 + [False, was_training]
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(buffer is buffers[name] for name, buffer in model.named_buffers())
+    for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+        assert parameter.grad is not None
+        assert gradient is not None
+        assert torch.equal(parameter.grad, gradient)
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert random.getstate() == states[1]
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("outside", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+def test_numbers(training: bool, outside: Any) -> None:
+    model = Model()
+    x, y = batch()
+    plain = copy.deepcopy(model).train(training)
+    torch.manual_seed(3)
+    prediction = plain(x)
+    assert plain.seen is not None
+    plain.seen.retain_grad()
+    nn.functional.l1_loss(prediction, y).backward()
+    torch.manual_seed(3)
+    with outside():
+        first, second = capture_torch.capture(model, x, y, loss=nn.L1Loss(), training=training)
+    assert (first.name, second.name) == ("body/layer_0", "body/layer_1")
+    np.testing.assert_array_equal(second.sequences["activation"], plain.seen.detach())
+    assert plain.seen.grad is not None
+    np.testing.assert_allclose(second.sequences["output_gradient"], plain.seen.grad, **TOLERANCE)
+    for number, made in enumerate((first, second)):
+        gradient = getattr(plain.body, f"weight_ih_l{number}").grad.T
+        np.testing.assert_allclose(made.weight_gradients["forward"]["kernel"], gradient, **TOLERANCE)
+
+
+def test_sample_weights() -> None:
+    model = Model()
+    x, y = batch()
+    weight = np.array([1, 0, 2, 0.5, 3, 0], np.float32)
+    made = capture_torch.capture(model, x, y, loss=nn.MSELoss(reduction="none"), sample_weight=weight)[1]
+    scaled = torch.tensor(weight)[:, None, None]
+    wanted = capture_torch.capture(model, x, y, loss=lambda p, y: ((p - y) ** 2 * scaled).mean())[1]
+    np.testing.assert_allclose(made.sequences["output_gradient"], wanted.sequences["output_gradient"], **TOLERANCE)
+    assert not made.sequences["output_gradient"][[1, 5]].any()
+    assert made.sequences["output_gradient"][0].any()
+
+
+def test_arrays_and_structures() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.GRU(3, 4)
+
+        def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+            made: torch.Tensor = self.body(first + second)[0]
+            return made
+
+    x, model = torch.randn(5, 2, 3), Two()
+    arrays = x.numpy(), np.zeros_like(x)
+    made = [
+        capture_torch.capture(model, given, np.zeros((5, 2, 4), np.float32), loss=nn.MSELoss())[0]
+        for given in (arrays, list(arrays), {"second": arrays[0], "first": arrays[1]})
+    ]
+    for each in made:
+        np.testing.assert_allclose(each.sequences["activation"], model.body(x)[0].detach().transpose(0, 1), **TOLERANCE)
+
+
+def test_packed_input_and_structured_output() -> None:
+    body = nn.GRU(3, 4)
+    packed = pack_sequence([torch.randn(2, 3), torch.randn(4, 3)], enforce_sorted=False)
+    (made,) = capture_torch.capture(body, packed, None, loss=lambda prediction, _: prediction[1].sum())
+    gradient = np.zeros((2, 4, 4))
+    gradient[0, 1] = gradient[1, 3] = 1
+    np.testing.assert_array_equal(made.sequences["output_gradient"], gradient)
+
+
+def test_wrapped_models() -> None:
+    model = Model().eval()
+    x, y = batch()
+    wanted = capture_torch.capture(model, x, y, loss=nn.MSELoss())
+    for wrapped in (nn.DataParallel(model), torch.compile(model, backend="eager")):
+        made = capture_torch.capture(wrapped, x, y, loss=nn.MSELoss())  # type: ignore[arg-type]  # compile's type is odd
+        assert [each.name for each in made] == [each.name for each in wanted]
+        np.testing.assert_array_equal(made[0].sequences["output_gradient"], wanted[0].sequences["output_gradient"])
+
+
+def test_frozen_weights_and_nothing_to_learn() -> None:
+    model = Model()
+    model.body.requires_grad_(False)
+    x, y = batch()
+    first, _ = capture_torch.capture(model, x, y, loss=nn.MSELoss())  # the norm below needs a gradient
+    assert first.sequences["output_gradient"].any()
+    assert not first.weight_gradients
+    model.requires_grad_(False)
+    with told("no gradient", times=2):
+        first, _ = capture_torch.capture(model, x, y, loss=nn.MSELoss())
+    assert set(first.sequences) == {"activation"}
+    first, _ = capture_torch.capture(model, x.requires_grad_(), y, loss=nn.MSELoss())
+    assert first.sequences["output_gradient"].any()
+    assert x.grad is None
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"loss": None}, ValueError, "pass loss="),
+        ({"loss": "mse"}, TypeError, "expected a callable"),
+        ({"loss": lambda *_: 3.0}, TypeError, "expected it to return a tensor"),
+        ({"training": 1}, TypeError, "training"),
+        ({"layers": "nothing"}, ValueError, "body/layer_0"),
+        ({"sample_weight": np.ones(6)}, ValueError, 'reduction="none"'),
+        ({"sample_weight": np.ones(5), "loss": nn.MSELoss(reduction="none")}, ValueError, "sample_weight"),
+    ],
+)
+def test_wrong_arguments(options: dict[str, Any], error: type[Exception], message: str) -> None:
+    model = Model()
+    with pytest.raises(error, match=message):
+        capture_torch.capture(model, *batch(), **{"loss": nn.MSELoss(), **options})
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_description() -> None:
+    model = nn.ModuleDict({"a": nn.LSTM(3, 5, 2, bidirectional=True, proj_size=2), "b": nn.GRUCell(3, 4, bias=False)})
+    first, second, cell = capture_torch.describe(model, ["layer", 2])
+    assert [each.name for each in (first, second, cell)] == ["a/layer_0", "a/layer_1", "b"]
+    assert (first.cell, first.units, first.directions) == ("lstm", 5, ("forward", "backward"))
+    assert cell.gates == ("reset", "update", "candidate")
+    x = torch.randn(4, 2, 3)
+    with capture_torch.attach(model, every=1, samples=None) as taps:
+        (model["a"](x)[0].sum() + model["b"](x[0]).sum()).backward()
+        records = taps.collect(0)
+    for each, made in zip((first, second, cell), records, strict=True):
+        shapes = {direction: {name: m.shape for name, m in of.items()} for direction, of in made.weights.items()}
+        assert each.shapes == shapes
+        assert each.weight_bytes == sum(m.nbytes for of in made.weights.values() for m in of.values())
+        activation, gradient = made.sequences["activation"], made.sequences["output_gradient"]
+        steps = activation.shape[0] * activation.shape[1]
+        assert each.bytes_per_timestep * steps == activation.nbytes + gradient.nbytes
+    assert [each.left_out for each in capture_torch.describe(model, "b")] == ["not in layers="] * 2 + [""]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning", "ignore:.*torch.jit:FutureWarning")
+def test_what_cannot_be_recorded_is_described() -> None:
+    scripted = torch.jit.script(nn.GRU(3, 4))
+    (made,) = capture_torch.describe(nn.Sequential(scripted))
+    assert "TorchScript" in made.left_out
+    with pytest.raises(ValueError, match="TorchScript"):
+        capture_torch.attach(nn.Sequential(scripted), every=1, samples=None)
