@@ -176,9 +176,9 @@ def test_the_queue_is_bounded_and_a_full_one_waits(tmp_path: Path) -> None:
     gate = threading.Event()
     append = writer._append
 
-    def held(event: event_pb2.Event) -> None:
+    def held(*event: bytes) -> None:
         gate.wait()
-        append(event)
+        append(*event)
 
     writer._append = held  # type: ignore[method-assign]
     written: list[int] = []
