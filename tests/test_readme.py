@@ -10,27 +10,70 @@ import pytest
 from tb_rnn_plugin import rnn_summary
 
 _README = Path(__file__).parent.parent / "README.md"
-_SNIPPETS = re.findall(r"```python\n(.*?)```", _README.read_text(encoding="utf-8"), re.DOTALL)
+_SNIPPETS: list[str] = re.findall(r"```python\n(.*?)```", _README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+BOTH = ["activation", "output_gradient"]
+
+
+def run(snippet: str, **names: Any) -> list[tuple[int, str, list[str]]]:
+    """Steps, layers and quantities of what a snippet wrote into the working directory."""
+    exec(compile(snippet, _README.name, "exec"), {"rnn_summary": rnn_summary, **names})
+    return [(step, record.name, sorted(record.sequences)) for step, record in rnn_summary.read("logs/lstm")]
+
+
+def snippet_with(text: str) -> str:
+    (found,) = [snippet for snippet in _SNIPPETS if text in snippet]
+    return found
+
+
+@pytest.fixture(autouse=True)
+def in_a_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_snippet_is_run_here() -> None:
+    assert [snippet_with(text) for text in ("KerasCallback", "attach", "LayerRecord")] == _SNIPPETS
 
 
 @pytest.mark.tensorflow
 @pytest.mark.slow
-def test_snippets_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keras_snippet() -> None:
     keras = pytest.importorskip("keras")
     pytest.importorskip("tensorflow")
-    monkeypatch.chdir(tmp_path)
     model = keras.Sequential([keras.Input((7, 2)), keras.layers.LSTM(3, name="lstm"), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((8, 7, 2)), rng.standard_normal((8, 1))
-    h = rng.standard_normal((4, 7, 256))
-    names: dict[str, Any] = {"model": model, "x": x, "y": y, "xp": x[:4], "yp": y[:4], "h": h, "g": h * 1e-3, "step": 3}
-    for snippet in _SNIPPETS:
-        exec(compile(snippet, _README.name, "exec"), names)
-    written = [(step, record.name, sorted(record.sequences)) for step, record in rnn_summary.read("logs/lstm")]
-    both = ["activation", "output_gradient"]
     # The second fit begins at step 1, where nothing is due.
-    assert written == [(0, "lstm", both), (3, "decoder/lstm", both)]
+    assert run(snippet_with("KerasCallback"), model=model, x=x, y=y, xp=x[:4], yp=y[:4]) == [(0, "lstm", BOTH)]
+
+
+@pytest.mark.torch
+def test_pytorch_snippet() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Model(torch.nn.Module):  # type: ignore[name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = torch.nn.LSTM(2, 3, batch_first=True)
+            self.head = torch.nn.Linear(3, 1)
+
+        def forward(self, x: Any) -> Any:
+            return self.head(self.body(x)[0])
+
+    model = Model()
+    batches = [(torch.randn(4, 7, 2), torch.randn(4, 7, 1)) for _ in range(51)]
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    written = run(
+        snippet_with("attach"), model=model, batches=batches, criterion=torch.nn.MSELoss(), optimizer=optimizer
+    )
+    assert written == [(0, "body", BOTH), (50, "body", BOTH)]
+
+
+def test_numpy_snippet() -> None:
+    h = np.random.default_rng(0).standard_normal((4, 7, 256))
+    assert run(snippet_with("LayerRecord"), h=h, g=h * 1e-3, step=3) == [(3, "decoder/lstm", BOTH)]
 
 
 def test_links_lead_somewhere() -> None:
