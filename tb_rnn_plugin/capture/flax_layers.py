@@ -15,6 +15,7 @@ import numpy.typing as npt
 from flax import nnx
 
 from tb_rnn_plugin import cells, record
+from tb_rnn_plugin.capture import layer_choice
 
 # Flax's modules and JAX's arrays are Any here: what is asked of them differs from one version's types to the next.
 Module: TypeAlias = Any
@@ -250,7 +251,7 @@ def find(model: Module, layers: object = None) -> list[Layer]:
             f"model: expected a flax.nnx.Module, got {type(model).__module__}.{type(model).__qualname__}. "
             "A flax.linen module can be wrapped in flax.nnx.bridge.ToNNX."
         )
-    picks = _checked_picks(layers)
+    picks = layer_choice.checked_picks(layers)
     recurrent: list[Layer] = []
     others: list[tuple[Path, Module]] = []
     unsupported: dict[str, str] = {}
@@ -268,22 +269,12 @@ def find(model: Module, layers: object = None) -> list[Layer]:
     return _picked(picks, recurrent, others)
 
 
-def _checked_picks(layers: object) -> list[str | int | None]:
-    picks: list[Any] = list(layers) if isinstance(layers, list | tuple) else [layers]
-    for pick in picks:
-        if isinstance(pick, bool) or not isinstance(pick, str | int | None):
-            raise TypeError(f"layers: expected None, a layer's name, an int index, or a list of these, got {pick!r}.")
-    if not picks:
-        raise ValueError("layers: got an empty list; leave it out for every recurrent layer.")
-    return picks
-
-
 def _picked(picks: list[str | int | None], recurrent: list[Layer], others: list[tuple[Path, Module]]) -> list[Layer]:
     names = [layer.name for layer in recurrent]
     chosen: set[int] = set()
     further: dict[str, Layer] = {}
     for pick in picks:
-        matches = _matches(pick, names)
+        matches = layer_choice.matches(pick, names)
         chosen.update(matches)
         if not matches:
             modules = _other_layers(pick, others)
@@ -301,16 +292,6 @@ def _nothing_found(pick: str | int | None, names: list[str], others: list[tuple[
         f"layers: {pick!r} is none of the model's recurrent layers: {', '.join(map(repr, names)) or 'it has none'}; "
         f"its other layers are {', '.join(map(repr, also)) or 'none'}."
     )
-
-
-def _matches(pick: str | int | None, names: list[str]) -> list[int]:
-    if isinstance(pick, int):
-        return [range(len(names))[pick]] if -len(names) <= pick < len(names) else []
-    if pick is None or pick == "*":
-        return list(range(len(names)))
-    if pick in names:
-        return [names.index(pick)]
-    return [index for index, name in enumerate(names) if pick and pick in name]
 
 
 def _other_layers(pick: str | int | None, others: list[tuple[Path, Module]]) -> list[Layer]:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import keras
 
 from tb_rnn_plugin import record
-from tb_rnn_plugin.capture import keras_layers, taps
+from tb_rnn_plugin.capture import keras_layers, layer_choice, taps
 from tb_rnn_plugin.encoding import DTYPES, DType
 
 Model: TypeAlias = Any
@@ -210,7 +210,7 @@ class KerasCallback(keras.callbacks.Callback):
         super().__init__()
         self._schedule = taps.Schedule(every)
         taps.check_samples(samples)
-        keras_layers.check_layers_argument(layers)
+        layer_choice.checked_picks(layers)
         if dtype not in DTYPES:
             raise ValueError(f"dtype: expected one of {', '.join(map(repr, DTYPES))}, got {dtype!r}.")
         self._writer = writer

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_rnn_plugin import cells, record
+from tb_rnn_plugin.capture import layer_choice
 
 # Keras and its backends come without types: these names say what is meant.
 Layer: TypeAlias = Any
@@ -189,48 +190,7 @@ def find(model: Layer, layers: object = None) -> list[RecurrentLayer]:
             f"model: {model.name!r} has no {'supported ' if unsupported else ''}recurrent layer (LSTM, GRU, SimpleRNN, "
             "or Bidirectional of one). A model that makes its layers in build() has to be built first."
         )
-    return _picked(found, layers)
-
-
-def check_layers_argument(layers: object) -> None:
-    """Checks the type of `layers`, without a model.
-
-    Raises:
-        TypeError: If it is neither None, a str, an int, nor a list of these.
-    """
-    picks = layers if isinstance(layers, list | tuple) else [layers]
-    for pick in picks:
-        if isinstance(pick, bool) or not isinstance(pick, str | int | None):
-            raise TypeError(f"layers: expected None, a layer's name, an int index, or a list of these, got {pick!r}.")
-
-
-def _picked(found: list[RecurrentLayer], layers: object) -> list[RecurrentLayer]:
-    check_layers_argument(layers)
-    if layers is None:
-        return found
-    picks: Sequence[Any] = layers if isinstance(layers, list | tuple) else [layers]
-    names = [layer.name for layer in found]
-    chosen: set[int] = set()
-    for pick in picks:
-        matches = _matches(pick, names)
-        if not matches:
-            raise ValueError(
-                f"layers: {pick!r} is none of the model's recurrent layers: {', '.join(map(repr, names))}."
-            )
-        chosen.update(matches)
-    if not chosen:
-        raise ValueError(f"layers: got an empty list; leave it out for all of {', '.join(map(repr, names))}.")
-    return [layer for index, layer in enumerate(found) if index in chosen]
-
-
-def _matches(pick: str | int | None, names: list[str]) -> list[int]:
-    if isinstance(pick, int):
-        return [range(len(names))[pick]] if -len(names) <= pick < len(names) else []
-    if pick is None or pick == "*":
-        return list(range(len(names)))
-    if pick in names:
-        return [names.index(pick)]
-    return [index for index, name in enumerate(names) if pick and pick in name]
+    return [found[index] for index in layer_choice.picked(layers, [layer.name for layer in found])]
 
 
 def _all(model: Layer) -> tuple[list[RecurrentLayer], dict[str, str]]:

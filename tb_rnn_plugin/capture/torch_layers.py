@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from tb_rnn_plugin import cells, record
+from tb_rnn_plugin.capture import layer_choice
 
 Array = npt.NDArray[np.float32]
 
@@ -252,31 +253,7 @@ def find(model: nn.Module, layers: object = None) -> list[Layer]:
 
 
 def _picked(found: list[Layer], layers: object) -> list[Layer]:
-    picks = list(layers) if isinstance(layers, list | tuple) else [layers]
-    names = [layer.name for layer in found]
-    chosen: set[int] = set()
-    for pick in picks:
-        if isinstance(pick, bool) or not isinstance(pick, str | int | None):
-            raise TypeError(f"layers: expected None, a layer's name, an int index, or a list of these, got {pick!r}.")
-        matches = _matches(pick, names)
-        if not matches:
-            raise ValueError(
-                f"layers: {pick!r} is none of the model's recurrent layers: {', '.join(map(repr, names))}."
-            )
-        chosen.update(matches)
-    if not chosen:
-        raise ValueError(f"layers: got an empty list; leave it out for all of {', '.join(map(repr, names))}.")
-    return [layer for index, layer in enumerate(found) if index in chosen]
-
-
-def _matches(pick: str | int | None, names: list[str]) -> list[int]:
-    if isinstance(pick, int):
-        return [range(len(names))[pick]] if -len(names) <= pick < len(names) else []
-    if pick is None or pick == "*":
-        return list(range(len(names)))
-    if pick in names:
-        return [names.index(pick)]
-    return [index for index, name in enumerate(names) if pick and pick in name]
+    return [found[index] for index in layer_choice.picked(layers, [layer.name for layer in found])]
 
 
 def unwrapped(module: nn.Module) -> tuple[nn.Module, Wrapper]:
