@@ -473,6 +473,46 @@ def test_the_loss_scale_is_taken_out() -> None:
     expected.check(capture_keras.capture(model, x, y), model, rtol=1e-2, atol=1e-3)
 
 
+def test_the_loss_scale_is_taken_out_where_no_weights_are_recorded() -> None:
+    """The scale has to be read before the optimizer changes it, though nothing else of the optimizer is asked for."""
+    model = network(dtype="mixed_float16")
+    (x, y), copy = data(4), network()
+    copy.set_weights(model.get_weights())
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.0), initial_scale=8, dynamic_growth_steps=1)
+    model.compile(optimizer, "mse")
+    expected = Expected(copy, x, y).output_gradients
+    with capture_keras.attach(model, every=1, samples=4, quantities=["output_gradient"]) as taps:
+        for step in range(2):
+            model.train_on_batch(x, y)
+            encoder, _, last = taps.collect(step)
+            for record, name in ((encoder, "encoder"), (last, "last")):
+                assert (list(record.sequences), record.weights, record.weight_gradients) == (
+                    ["output_gradient"],
+                    {},
+                    {},
+                )
+                gradient = record.sequences["output_gradient"].reshape(expected[name].shape)
+                np.testing.assert_allclose(gradient, expected[name], 1e-2, 1e-3)
+
+
+def test_an_optimizer_is_left_alone_where_no_weights_are_recorded() -> None:
+    model, optimizer = network(), sgd()
+    with capture_keras.attach(model, every=1, samples=4, optimizer=optimizer, quantities=["activation"]):
+        assert "apply" not in vars(optimizer)
+    with capture_keras.attach(model, every=1, samples=4, optimizer=optimizer, quantities=["weights"]):
+        assert "apply" in vars(optimizer)
+
+
+@pytest.mark.parametrize(
+    ("quantities", "error"), [("activation", TypeError), (3, TypeError), ([], ValueError), (["gate"], ValueError)]
+)
+def test_quantities_that_can_not_be_recorded(quantities: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^quantities: "):
+        capture_keras.attach(network(), every=1, samples=4, optimizer=sgd(), quantities=quantities)
+    with pytest.raises(error, match=r"^quantities: "):
+        capture_keras.KerasCallback("nowhere", quantities=quantities)
+
+
 def test_gradients_are_only_of_the_pass_that_is_written() -> None:
     model, (x, y), optimizer = network(), data(3), sgd()
     with capture_keras.attach(model, every=1, samples=4, optimizer=optimizer) as taps:
