@@ -1,10 +1,9 @@
 """What logging costs a train step: LSTM 256, batch 16, 100 timesteps, 128 inputs, 4 samples kept."""
 
+import itertools
 import os
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +13,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.table import Row, print_table
+from benchmarks.alternation import Variant, compare
 from tb_rnn_plugin import rnn_summary
 
 UNITS, INPUTS, BATCH, TIMESTEPS = 256, 128, 16, 100
-WARM_UP_STEPS = 12
-STEPS = 60
-ROUNDS = 7
+ROUNDS = 6
 
 SEQUENCES = ("activation", "output_gradient")
-
-
-class StepTimer(keras.callbacks.Callback):
-    """The seconds from the end of warming up to the end of training, what is still queued to be written included."""
-
-    seconds = float("nan")
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Has the step traced anew, as taps do: a step that was just traced is slower for a while, tapped or not."""
-        self.model.make_train_function(force=True)
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Starts the clock after warming up."""
-        if batch == WARM_UP_STEPS - 1:
-            self._start = time.perf_counter()
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Stops it, with everything in the file."""
-        rnn_summary.flush()
-        self.seconds = time.perf_counter() - self._start
 
 
 class TensorBoardHistograms(keras.callbacks.Callback):
@@ -75,9 +52,10 @@ class TensorBoardHistograms(keras.callbacks.Callback):
         self._writer.close()
 
 
-Callbacks = Callable[[Path], list[Any]]
+Callbacks = Callable[[Path], list[keras.callbacks.Callback]]
 VARIANTS: dict[str, tuple[Callbacks, float | None]] = {
     "plain train step": (lambda _: [], None),
+    "taps attached, nothing written": (lambda path: [rnn_summary.KerasCallback(path, every=10**9)], None),
     "every 50 steps, everything": (lambda path: [rnn_summary.KerasCallback(path, every=50)], None),
     "every step, activations and output gradients": (
         lambda path: [rnn_summary.KerasCallback(path, every=1, quantities=SEQUENCES)],
@@ -92,34 +70,40 @@ VARIANTS: dict[str, tuple[Callbacks, float | None]] = {
 }
 
 
-def main() -> None:
-    """Measures every variant in turn, round by round, and prints their ratios to the plain step of the same round."""
+def training(callbacks: list[keras.callbacks.Callback]) -> Iterator[None]:
+    """Train steps as `fit` makes them, one for each item."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [keras.Input((TIMESTEPS, INPUTS)), keras.layers.LSTM(UNITS, return_sequences=True), keras.layers.Dense(1)]
     )
     model.compile("adam", "mse")
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((BATCH * (WARM_UP_STEPS + STEPS), TIMESTEPS, INPUTS)).astype(np.float32)
-    y = rng.standard_normal((len(x), TIMESTEPS, 1)).astype(np.float32)
-    ratios: dict[str, list[float]] = {name: [] for name in VARIANTS}
-    seconds: dict[str, list[float]] = {name: [] for name in VARIANTS}
-    for round_ in range(ROUNDS):
-        print(f"round {round_ + 1} of {ROUNDS} …", flush=True)
-        for name, (callbacks, _) in VARIANTS.items():
-            with tempfile.TemporaryDirectory() as directory:
-                timer = StepTimer()
-                model.fit(x, y, batch_size=BATCH, verbose=0, callbacks=[timer, *callbacks(Path(directory))])
-                rnn_summary.close()
-            seconds[name].append(timer.seconds / STEPS)
-            ratios[name].append(timer.seconds / STEPS / seconds["plain train step"][-1])
-    print_table(
-        f"LSTM {UNITS}, batch {BATCH}, {TIMESTEPS} timesteps, {INPUTS} inputs; median of {ROUNDS} × {STEPS} steps",
-        [
-            Row(name, 1e3 * statistics.median(seconds[name]), "ms a step", statistics.median(ratios[name]), limit)
-            for name, (_, limit) in VARIANTS.items()
-        ],
-    )
+    x = rng.standard_normal((BATCH, TIMESTEPS, INPUTS)).astype(np.float32)
+    y = rng.standard_normal((BATCH, TIMESTEPS, 1)).astype(np.float32)
+    batches = iter(tf.data.Dataset.from_tensors((x, y)).repeat())
+    called = keras.callbacks.CallbackList(callbacks, model=model)
+    model.make_train_function()
+    called.on_train_begin()
+    called.on_epoch_begin(0)
+    for step in itertools.count():
+        called.on_train_batch_begin(step)
+        logs = model.train_function(batches)
+        called.on_train_batch_end(step, logs)
+        yield
+
+
+def main() -> None:
+    """Measures every variant."""
+    with tempfile.TemporaryDirectory() as directory:
+        compare(
+            f"TensorFlow: LSTM {UNITS}, batch {BATCH}, {TIMESTEPS} timesteps, {INPUTS} inputs",
+            {
+                name: Variant(training(callbacks(Path(directory) / str(index))), limit)
+                for index, (name, (callbacks, limit)) in enumerate(VARIANTS.items())
+            },
+            rounds=ROUNDS,
+        )
+        rnn_summary.close()
 
 
 if __name__ == "__main__":

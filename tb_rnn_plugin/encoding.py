@@ -20,7 +20,7 @@ from tb_rnn_plugin.rnn_data_pb2 import (
     Layer,
     QuantitySummary,
 )
-from tb_rnn_plugin.summary_statistics import quantity_profiles, quantity_statistics
+from tb_rnn_plugin.summary_statistics import quantity_summary
 
 DType = Literal["float32", "bfloat16"]
 DTYPES: tuple[DType, ...] = get_args(DType)
@@ -79,12 +79,13 @@ def encode(record: LayerRecord, *, samples: int | None, dtype: DType) -> list[En
     encoded = []
     for quantity in quantities(record):
         arrays = _arrays(record, quantity, samples)
+        statistics, profiles = quantity_summary(record, quantity)
         summary = QuantitySummary(
             schema_version=SCHEMA_VERSION,
             shape=() if quantity in MATRIX_QUANTITIES else record.sequences[quantity].shape,
             samples_kept=0 if quantity in MATRIX_QUANTITIES else len(arrays),
-            statistics=quantity_statistics(record, quantity),
-            profiles=quantity_profiles(record, quantity),
+            statistics=statistics,
+            profiles=profiles,
         )
         encoded.append(EncodedQuantity(quantity, summary.SerializeToString(), encode_arrays(arrays, dtype)))
     return encoded
@@ -259,4 +260,5 @@ def decode_record(layer: Layer, arrays: Mapping[str, Mapping[ArrayKey, FloatArra
         weight_gradients=matrices[WEIGHT_GRADIENTS],
         framework=layer.framework,
         projection=layer.projection or None,
+        space=tuple(layer.space),
     )

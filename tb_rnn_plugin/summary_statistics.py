@@ -9,6 +9,7 @@ import numpy.typing as npt
 from tb_rnn_plugin import cells
 from tb_rnn_plugin.record import MATRIX_QUANTITIES, FloatArray, LayerRecord
 from tb_rnn_plugin.rnn_data_pb2 import LinearHistogram, MagnitudeHistogram, NormProfile, Statistics
+from tb_rnn_plugin.row_sums import exact_sum, row_magnitudes, row_squares, row_sums, rows_of, squared_deviations
 
 PROFILE_QUANTILES = (0.1, 0.5, 0.9)
 
@@ -28,51 +29,43 @@ _BUCKET_SHIFT = 18
 _BUCKETS_OF_EXPONENT = 32
 _NEGATIVE_BUCKETS = 1 << 13
 
-# Below this share of the squared mean, a variance that was found as the difference of two sums is mostly rounding.
-_CANCELLED = 1e-6
+# Below this share of the squared mean, a variance found as the difference of two sums of float32 has too few digits.
+_CANCELLED = 1e-1
 
 _LARGEST = float(np.finfo(np.float32).max)
 
+# Numbers that are worked on at once: they stay in the processor's cache from one operation to the next.
 _CHUNK = 32 * 1024
 _FEWEST_FOR_BUCKETS = 16 * 1024
 
 
-def quantity_statistics(record: LayerRecord, quantity: str) -> list[Statistics]:
-    """Statistics of each direction of a sequence, or of each matrix and each of its gates."""
+def quantity_summary(record: LayerRecord, quantity: str) -> tuple[list[Statistics], list[NormProfile]]:
+    """Statistics and norm profile of each direction of a sequence; statistics of each gate of each matrix."""
     if quantity in MATRIX_QUANTITIES:
         blocks = list(_matrix_blocks(record, quantity))
         bins = max(_FEWEST_BINS, min(_MOST_BINS, _BINS_IN_ALL // len(blocks)))
-        return [array_statistics(array, bins=bins, **key) for key, array in blocks]
-    array = record.sequences[quantity]
-    return [
-        _with_first_nonfinite_timestep(array_statistics(channels, bins=_MOST_BINS, direction=direction), channels)
-        for direction, channels in _by_direction(record, quantity, array)
-    ]
-
-
-def quantity_profiles(record: LayerRecord, quantity: str) -> list[NormProfile]:
-    """The norm profile of each direction of a sequence; none for matrices."""
-    if quantity in MATRIX_QUANTITIES:
-        return []
-    return [
-        norm_profile(channels, direction)
-        for direction, channels in _by_direction(record, quantity, record.sequences[quantity])
-    ]
-
-
-def _by_direction(record: LayerRecord, quantity: str, array: FloatArray) -> Iterator[tuple[str, FloatArray]]:
+        return [
+            array_statistics(array, bins=bins, direction=direction, matrix=matrix, gate=gate)
+            for (direction, matrix, gate), array in blocks
+        ], []
+    statistics, profiles = [], []
     for direction in record.directions:
-        yield direction, array[:, :, record.channels(direction, quantity)]
+        of_direction = record.sequences[quantity][:, :, record.channels(direction, quantity)]
+        channels = np.ascontiguousarray(of_direction)
+        squares = row_squares(channels.reshape(-1, channels.shape[-1])).reshape(channels.shape[:-1])
+        found = array_statistics(channels, bins=_MOST_BINS, direction=direction, squares=squares)
+        statistics.append(_with_first_nonfinite_timestep(found, channels))
+        profiles.append(norm_profile(np.sqrt(squares), direction))
+    return statistics, profiles
 
 
-def _matrix_blocks(record: LayerRecord, quantity: str) -> Iterator[tuple[dict[str, str], FloatArray]]:
+def _matrix_blocks(record: LayerRecord, quantity: str) -> Iterator[tuple[tuple[str, str, str], FloatArray]]:
     """Every matrix gate by gate, or whole where there are no gates."""
     for direction, matrices in getattr(record, quantity).items():
         for matrix, array in matrices.items():
-            whole = {"direction": direction, "matrix": matrix}
             gated = record.gates if array.shape[-1] % cells.block_count(record.gates) == 0 else ()
             for gate, block in cells.split_gates(array, gated if matrix != _UNGATED else ()).items():
-                yield {**whole, "gate": gate}, block
+                yield (direction, matrix, gate), block
 
 
 #: The projection of an LSTM's state has no gates, whatever its width.
@@ -80,11 +73,23 @@ _UNGATED = "projection_kernel"
 
 
 def array_statistics(
-    array: FloatArray, *, bins: int, direction: str = "", matrix: str = "", gate: str = ""
+    array: FloatArray,
+    *,
+    bins: int,
+    direction: str = "",
+    matrix: str = "",
+    gate: str = "",
+    squares: npt.NDArray[np.float64] | None = None,
 ) -> Statistics:
     """Counts, extremes, moments, norms and both histograms of all numbers of an array.
 
-    Moments and norms are computed in float64: gradients that have vanished square to less than float32 can hold.
+    Args:
+        array: The numbers, in any shape.
+        bins: The most bins of the linear histogram, at least 2.
+        direction: What they belong to, …
+        matrix: …
+        gate: ….
+        squares: Sums of their squares over some of the axes, where these are known already.
     """
     flat = np.ascontiguousarray(array).ravel()
     statistics = Statistics(direction=direction, matrix=matrix, gate=gate, count=flat.size)
@@ -94,6 +99,7 @@ def array_statistics(
         statistics.nan_count = int(np.count_nonzero(np.isnan(flat)))
         statistics.inf_count = int(np.count_nonzero(np.isinf(flat)))
         flat = flat[np.isfinite(flat)]
+        squares = None  # they are not finite either
         low, high = (float(flat.min()), float(flat.max())) if flat.size else (0.0, 0.0)
     # Counted finely, numbers need to be gone through once for both histograms; which pays where there are many.
     buckets = _count_upper_bits(flat, _BUCKET_SHIFT) if flat.size >= _FEWEST_FOR_BUCKETS else None
@@ -105,38 +111,24 @@ def array_statistics(
     statistics.magnitudes.CopyFrom(_magnitude_histogram(by_exponent))
     if flat.size:
         statistics.minimum, statistics.maximum = low, high
-        _add_moments(statistics, flat)
+        _add_moments(statistics, flat, squares)
         statistics.values.CopyFrom(_linear_histogram(flat, buckets, low, high, bins))
     return statistics
 
 
-def _chunks(flat: FloatArray) -> Iterator[FloatArray]:
-    """Pieces that stay in the processor's cache from one operation to the next: three times as fast as whole arrays."""
-    for start in range(0, flat.size, _CHUNK):
-        yield flat[start : start + _CHUNK]
-
-
-def _add_moments(statistics: Statistics, flat: FloatArray) -> None:
-    total = total_of_squares = total_of_magnitudes = 0.0
-    for chunk in _chunks(flat):
-        values = chunk.astype(np.float64)
-        total += float(values.sum())
-        total_of_squares += _sum_of_squares(values)
-        if statistics.matrix:
-            total_of_magnitudes += float(np.abs(values, out=values).sum())
-    mean = total / flat.size
-    statistics.mean = mean
-    statistics.l1_norm = _as_float32(total_of_magnitudes)
-    statistics.l2_norm = _as_float32(np.sqrt(total_of_squares))
+def _add_moments(statistics: Statistics, flat: FloatArray, squares: npt.NDArray[np.float64] | None) -> None:
+    rows = rows_of(flat)
+    total_of_squares = sum(float(row_squares(each).sum()) for each in rows) if squares is None else float(squares.sum())
+    mean = sum(float(row_sums(each).sum()) for each in rows) / flat.size
     variance = total_of_squares / flat.size - mean * mean
     if variance < mean * mean * _CANCELLED:
-        variance = sum(_sum_of_squares(chunk.astype(np.float64) - mean) for chunk in _chunks(flat)) / flat.size
+        mean = exact_sum(flat) / flat.size
+        variance = squared_deviations(flat, mean) / flat.size
+    statistics.mean = mean
     statistics.standard_deviation = _as_float32(np.sqrt(variance))
-
-
-def _sum_of_squares(values: npt.NDArray[np.float64]) -> float:
-    # Not a BLAS product, which would wake threads that the training needs.
-    return float(np.einsum("i,i->", values, values))
+    statistics.l2_norm = _as_float32(np.sqrt(total_of_squares))
+    if statistics.matrix:
+        statistics.l1_norm = _as_float32(sum(float(row_magnitudes(each).sum()) for each in rows))
 
 
 def _as_float32(value: float) -> float:
@@ -152,11 +144,17 @@ def _count_upper_bits(flat: FloatArray, shift: int) -> npt.NDArray[np.intp]:
     """
     keys = np.empty(flat.size, np.uint16)
     for start in range(0, flat.size, _CHUNK):
-        bits = (flat[start : start + _CHUNK] + np.float32(0)).view(np.uint32)  # -0 becomes 0
-        bits -= bits >> np.uint32(31)
-        bits >>= np.uint32(shift)
-        keys[start : start + _CHUNK] = bits
-    return np.bincount(keys, minlength=1 << (32 - shift))
+        bits = flat[start : start + _CHUNK].view(np.uint32)
+        lowered = bits >> np.uint32(31)
+        np.subtract(bits, lowered, out=lowered)
+        lowered >>= np.uint32(shift)
+        keys[start : start + _CHUNK] = lowered
+    counts = np.bincount(keys, minlength=1 << (32 - shift))
+    # -0, counted down by one, is where a NaN would be; it is 0.
+    minus_zeros = (1 << (31 - shift)) - 1
+    counts[0] += counts[minus_zeros]
+    counts[minus_zeros] = 0
+    return counts
 
 
 def _magnitude_histogram(by_exponent: npt.NDArray[np.intp]) -> MagnitudeHistogram:
@@ -223,7 +221,8 @@ def _regrouped(buckets: npt.NDArray[np.intp], exponent: int, first: int, length:
 def _counted(flat: FloatArray, exponent: int, first: int, length: int) -> npt.NDArray[np.int64]:
     """Counts by bin, value by value: for bins that are narrower than buckets."""
     counts = np.zeros(length, np.int64)
-    for chunk in _chunks(flat):
+    for start in range(0, flat.size, _CHUNK):
+        chunk = flat[start : start + _CHUNK]
         # Scaling a float32 by a power of two is exact in float64, and so is rounding down before the difference.
         scaled = chunk.astype(np.float64)
         scaled *= 2.0**-exponent
@@ -233,15 +232,14 @@ def _counted(flat: FloatArray, exponent: int, first: int, length: int) -> npt.ND
     return counts
 
 
-def norm_profile(channels: FloatArray, direction: str) -> NormProfile:
-    """The L2 norm over channels at each timestep: its mean and quantiles over samples.
+def norm_profile(norms: npt.NDArray[np.float64], direction: str) -> NormProfile:
+    """The mean and quantiles over samples of the L2 norm over channels, at each timestep.
 
     Args:
-        channels: (samples, timesteps, channels) of one direction.
+        norms: (samples, timesteps) of one direction.
         direction: Its name.
     """
-    with np.errstate(invalid="ignore"):  # a signalling NaN is no news; the quantile between Inf and Inf is NaN
-        norms = np.stack([_norms(sample.astype(np.float64)) for sample in channels])
+    with np.errstate(invalid="ignore"):  # the quantile between Inf and Inf is NaN
         quantiles = np.quantile(norms, PROFILE_QUANTILES, axis=0)
     timesteps = norms.shape[1]
     mean, mean_block = thin(norms.mean(axis=0), _MEAN_POINTS)
@@ -255,11 +253,6 @@ def norm_profile(channels: FloatArray, direction: str) -> NormProfile:
         quantiles=PROFILE_QUANTILES,
         quantile_values=[value for points, _ in thinned for value in _float32_list(points)],
     )
-
-
-def _norms(sample: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    norms: npt.NDArray[np.float64] = np.sqrt(np.einsum("tc,tc->t", sample, sample))
-    return norms
 
 
 def _float32_list(values: npt.NDArray[np.float64]) -> list[float]:
