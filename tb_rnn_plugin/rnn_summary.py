@@ -19,6 +19,7 @@ import numpy as np
 from tb_rnn_plugin import directory_writer, event_writer
 from tb_rnn_plugin.capture import frameworks
 from tb_rnn_plugin.capture.taps import Taps
+from tb_rnn_plugin.description import LayerDescription, ModelDescription
 from tb_rnn_plugin.directory_writer import close
 from tb_rnn_plugin.encoding import DTYPES, DType
 from tb_rnn_plugin.event_reader import read_records
@@ -28,7 +29,20 @@ from tb_rnn_plugin.summary_events import Write
 if TYPE_CHECKING:
     from tb_rnn_plugin.capture.keras import KerasCallback
 
-__all__ = ["KerasCallback", "LayerRecord", "Taps", "attach", "capture", "close", "flush", "read", "write"]
+__all__ = [
+    "KerasCallback",
+    "LayerDescription",
+    "LayerRecord",
+    "ModelDescription",
+    "Taps",
+    "attach",
+    "capture",
+    "close",
+    "describe",
+    "flush",
+    "read",
+    "write",
+]
 
 # More than an event file's int64 could hold would be lost in the background; the HTTP API takes 18 digits.
 _STEPS = 10**18
@@ -54,7 +68,8 @@ def attach(
         every: How often `write` writes: on the steps that reach a multiple of it. Between them the taps do nothing.
         samples: Of how many samples of the batch the arrays are kept; None: of all. Statistics are over the whole
             batch.
-        layers: Which layers: names, parts of names, indexes, or "*"; left out: every recurrent layer.
+        layers: Which layers: names, parts of names, indexes, or "*" for all that can be recorded, recurrent or not;
+            left out: every recurrent layer. `describe` shows them.
         optimizer: The one that is given the weight gradients. For Keras in a loop of one's own, unless the model is
             compiled with it; for Flax the nnx.Optimizer. PyTorch needs none: its parameters hold their gradients.
         quantities: What is recorded: some of "activation", "output_gradient", "weights", "weight_gradients"; left out:
@@ -85,6 +100,7 @@ def capture(
     layers: Layers = None,
     sample_weight: Any | None = None,  # an array of any framework
     training: bool = False,
+    clipped: bool = False,
 ) -> list[LayerRecord]:
     """Activations, output gradients, weights and weight gradients of one batch, in a pass of its own.
 
@@ -96,9 +112,12 @@ def capture(
         y: The batch's target.
         loss: As the framework has it: `loss(y, prediction)` for Keras, where the compiled one is taken if it is left
             out; `loss(prediction, y)` for PyTorch and Flax.
-        layers: Which layers: names, parts of names, indexes, or "*"; left out: every recurrent layer.
+        layers: Which layers, as in `attach`.
         sample_weight: Weights of the samples in the loss.
         training: Whether the model runs in training mode.
+        clipped: For a compiled Keras model: whether weight gradients are clipped as its optimizer would clip them
+            (clipnorm, global_clipnorm, clipvalue). Elsewhere clipping is a step of the training loop: with PyTorch,
+            what `write` finds after torch.nn.utils.clip_grad_norm_ is clipped. Output gradients never are.
 
     Returns:
         A record a layer, in model order, of the whole batch.
@@ -107,9 +126,49 @@ def capture(
         TypeError: If the model is of no known framework, or an argument is of the wrong type.
         ValueError: If a layer is unknown, there is none to be captured, or there is no loss.
     """
+    clipping = {"clipped": True} if clipped else {}
+    if clipping and not any(frameworks.is_from(model, framework) for framework in ("keras", "tf_keras")):
+        raise TypeError(
+            "clipped: expected only with a Keras model, whose optimizer says how. With PyTorch, write(taps, …) after "
+            "torch.nn.utils.clip_grad_norm_ writes clipped gradients."
+        )
     return frameworks.capture_module(model).capture(
-        model, x, y, loss=loss, layers=layers, sample_weight=sample_weight, training=training
+        model, x, y, loss=loss, layers=layers, sample_weight=sample_weight, training=training, **clipping
     )
+
+
+def describe(
+    model: Any,  # a model of any framework
+    layers: Layers = None,
+    *,
+    samples: int = 4,
+    timesteps: int = 100,
+) -> ModelDescription:
+    """What will be recorded of a model, before anything is: a table when it is printed.
+
+    Layer by layer: cell, units, directions, gates in the order of their blocks, channels, the shapes of the weights and
+    the bytes of one write; activation functions, dropout, initialisers and penalties where the layer has them; and
+    which layers are left out, with the reason.
+
+    Args:
+        model: A Keras model, a PyTorch module, or a Flax nnx module.
+        layers: Which layers, as in `attach`.
+        samples: Of how many samples arrays are to be kept: for the size of a write alone.
+        timesteps: How many there are: for the size of a write alone.
+
+    Returns:
+        A sequence of LayerDescription, in model order.
+
+    Raises:
+        TypeError: If the model is of no known framework, or an argument is of the wrong type.
+        ValueError: If a layer is unknown, or `samples` or `timesteps` is below 1.
+    """
+    for argument, value in (("samples", samples), ("timesteps", timesteps)):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"{argument}: expected an int, got {type(value).__name__}.")
+        if value < 1:
+            raise ValueError(f"{argument}: expected at least 1, got {value}.")
+    return frameworks.capture_module(model).describe(model, layers, samples=samples, timesteps=timesteps)
 
 
 def write(

@@ -145,3 +145,26 @@ def test_a_model_of_no_framework_is_a_type_error() -> None:
         rnn_summary.attach(object())
     with pytest.raises(TypeError, match="model: expected"):
         rnn_summary.capture(object(), None, None)
+    with pytest.raises(TypeError, match="model: expected"):
+        rnn_summary.describe(object())
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"samples": 0}, ValueError, "samples: expected at least 1, got 0"),
+        ({"samples": None}, TypeError, "samples: expected an int, got NoneType"),
+        ({"timesteps": 1.5}, TypeError, "timesteps: expected an int, got float"),
+        ({"timesteps": True}, TypeError, "timesteps: expected an int, got bool"),
+    ],
+)
+def test_wrong_sizes_to_describe(given: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        rnn_summary.describe(object(), **given)
+
+
+@pytest.mark.torch
+def test_only_a_keras_optimizer_says_how_to_clip() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match=r"clipped: expected only with a Keras model.* after torch\.nn\.utils"):
+        rnn_summary.capture(torch.nn.GRU(2, 3), None, None, clipped=True)

@@ -9,9 +9,12 @@ import jax.numpy as jnp
 from flax import nnx
 
 from tb_rnn_plugin import record
-from tb_rnn_plugin.capture import flax_layers, taps
+from tb_rnn_plugin.capture import flax_model, taps
+from tb_rnn_plugin.capture.flax_model import describe
 from tb_rnn_plugin.capture.flax_sink import Key, Probe
 from tb_rnn_plugin.capture.flax_taps import FlaxTaps, gradient_blocks, tap_on, taps_of, untap_all
+
+__all__ = ["attach", "capture", "describe"]
 
 Module: TypeAlias = Any
 Optimizer: TypeAlias = Any
@@ -43,7 +46,7 @@ def attach(
         model: An nnx.Module.
         every: How often is written, in steps.
         samples: Of how many samples the arrays are kept; None for all.
-        layers: Which layers; see `flax_layers.find`.
+        layers: Which layers; see `flax_model.find`.
         optimizer: The nnx.Optimizer whose `update` gets the gradients, before its own clipping.
         quantities: What is recorded; left out: everything.
 
@@ -56,7 +59,7 @@ def attach(
             f"optimizer: expected a flax.nnx.Optimizer, got {type(optimizer).__name__}. An optax transformation can be "
             "wrapped: nnx.Optimizer(model, tx, wrt=nnx.Param)."
         )
-    picked = flax_layers.find(model, layers)
+    picked = flax_model.find(model, layers)
     if optimizer is None and record.WEIGHT_GRADIENTS in (quantities or taps.QUANTITIES):
         warnings.warn(
             "rnn_summary: weight gradients are left out, since no optimizer is known. Pass the nnx.Optimizer of your "
@@ -83,7 +86,7 @@ def capture(
         x: The batch: an array; a tuple of the model's arguments; or a dict of its keyword arguments.
         y: Its targets.
         loss: A callable (prediction, target) → loss, of which the mean is taken.
-        layers: Which layers; see `flax_layers.find`.
+        layers: Which layers; see `flax_model.find`.
         sample_weight: Weights of the samples: the loss, which then has to have a first axis of samples, is multiplied
             by them before the mean is taken.
         training: Whether the model is in training mode (`model.train()`) or not (`model.eval()`).
@@ -92,7 +95,7 @@ def capture(
         TypeError: If an argument is of the wrong type.
         ValueError: If the model has no recurrent layer, not the one that is asked for, or there is no loss.
     """
-    picked = flax_layers.find(model, layers)
+    picked = flax_model.find(model, layers)
     if not isinstance(training, bool):
         raise TypeError(f"training: expected a bool, got {type(training).__name__}.")
     if loss is None:

@@ -1,21 +1,17 @@
-"""The layers of a Flax nnx model: which there are, what they are called, where their weights are.
+"""One layer of a Flax nnx model: where its weights are, and how what its taps leave behind becomes records.
 
 Nothing here is traced: arrays have become numpy arrays before they come here.
 """
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from flax import nnx
 
-from tb_rnn_plugin import cells, record
-from tb_rnn_plugin.capture import layer_choice
+from tb_rnn_plugin import record
 
 # Flax's modules and JAX's arrays are Any here: what is asked of them differs from one version's types to the next.
 Module: TypeAlias = Any
@@ -24,45 +20,6 @@ Path: TypeAlias = tuple[str | int, ...]
 
 FRAMEWORK = "flax"
 _SEQUENCE_RANK = 3
-_HIGHEST_WEIGHT_RANK = 5
-
-_KERNEL, _BIAS = "kernel", "bias"
-_LSTM_GATES = cells.FLAX_GATES["lstm"]
-_GRU_GATES = cells.FLAX_GATES["gru"]
-
-
-@dataclasses.dataclass(frozen=True)
-class _CellLayout:
-    """A cell of Flax: its gates in the order of their blocks, and the dense layers that hold the blocks.
-
-    Where a matrix has several dense layers, each holds one gate.
-    """
-
-    cell: str
-    gates: tuple[str, ...]
-    kernel: tuple[str, ...]
-    recurrent_kernel: tuple[str, ...]
-    bias: tuple[str, ...]
-
-    def parameters(self) -> dict[str, tuple[Path, ...]]:
-        """Matrix name to the paths in nnx.RNN of the parameters that form it."""
-        return {
-            record.KERNEL: tuple(("cell", dense, _KERNEL) for dense in self.kernel),
-            record.RECURRENT_KERNEL: tuple(("cell", dense, _KERNEL) for dense in self.recurrent_kernel),
-            record.BIAS: tuple(("cell", dense, _BIAS) for dense in self.bias),
-        }
-
-
-_LAYOUTS: Mapping[Any, _CellLayout] = MappingProxyType(
-    {
-        nnx.LSTMCell: _CellLayout(
-            "lstm", _LSTM_GATES, ("ii", "if_", "ig", "io"), ("hi", "hf", "hg", "ho"), ("hi", "hf", "hg", "ho")
-        ),
-        nnx.OptimizedLSTMCell: _CellLayout("lstm", _LSTM_GATES, ("dense_i",), ("dense_h",), ("dense_h",)),
-        nnx.GRUCell: _CellLayout("gru", _GRU_GATES, ("dense_i",), ("dense_h",), ("dense_i",)),
-        nnx.SimpleCell: _CellLayout("rnn", (), ("dense_i",), ("dense_h",), ("dense_i",)),
-    }
-)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -191,15 +148,12 @@ def records(
     for layer, parts, gradients in layers:
         calls = sorted({call for _, call in parts})
         whole = [call for call in calls if all((direction, call) in parts for direction in layer.halves)]
-        for index, call in enumerate(whole):
-            halves = {direction: parts[direction, call] for direction in layer.halves}
-            by_half = [half.sequences() for half in halves.values()]
-            sequences = {
-                quantity: np.concatenate([of_half[quantity] for of_half in by_half], axis=-1)
-                if len(by_half) > 1
-                else array
-                for quantity, array in by_half[0].items()
-            }
+        sequences_of = [_joined([parts[d, call].sequences() for d in layer.halves], axis=-1) for call in whole]
+        shapes = {arrays["activation"].shape for arrays in sequences_of}
+        if layer.cell is None and len(shapes) == 1 and shapes.pop()[1] == 1:  # the calls of a loop, a timestep each
+            sequences_of = [_joined(sequences_of, axis=1)]
+        for index, sequences in enumerate(sequences_of):
+            halves = {direction: parts[direction, whole[0]] for direction in layer.halves}
             yield record.LayerRecord(
                 f"{layer.name}/call_{index}" if index else layer.name,
                 cell=layer.cell,
@@ -211,6 +165,12 @@ def records(
                 weight_gradients={} if index else _matrices(layer, gradients),
                 framework=FRAMEWORK,
             )
+
+
+def _joined(by_part: Sequence[Mapping[str, Array]], axis: int) -> Mapping[str, Array]:
+    if len(by_part) == 1:
+        return by_part[0]
+    return {quantity: np.concatenate([part[quantity] for part in by_part], axis=axis) for quantity in by_part[0]}
 
 
 def _matrices(layer: Layer, by_direction: Mapping[str, Mapping[str, Sequence[Any]]]) -> dict[str, dict[str, Array]]:
@@ -233,166 +193,8 @@ def _read_only(array: Array) -> Array:
     return array
 
 
-def find(model: Module, layers: object = None) -> list[Layer]:
-    """The layers of `model` that `layers` picks, in the order in which the model's attributes stand.
-
-    Args:
-        model: An nnx.Module.
-        layers: None or "*" for all recurrent layers; a layer's path, or a part of one; an index among the recurrent
-            layers; or a list of these. A name that no recurrent layer has picks any other module, such as an nnx.Linear
-            or nnx.Conv, to be recorded without gates.
-
-    Raises:
-        TypeError: If `model` isn't an nnx.Module, or `layers` is of the wrong type.
-        ValueError: If there is no recurrent layer, or `layers` picks one that doesn't exist.
-    """
-    if not isinstance(model, nnx.Module):
-        raise TypeError(
-            f"model: expected a flax.nnx.Module, got {type(model).__module__}.{type(model).__qualname__}. "
-            "A flax.linen module can be wrapped in flax.nnx.bridge.ToNNX."
-        )
-    picks = layer_choice.checked_picks(layers)
-    recurrent: list[Layer] = []
-    others: list[tuple[Path, Module]] = []
-    unsupported: dict[str, str] = {}
-    for path, module in _walk(model, (), set()):
-        made = _recurrent_layers(path, module)
-        if isinstance(made, str):
-            unsupported[_name(path, module)] = made
-        elif made:
-            recurrent += made
-        else:
-            others.append((path, module))
-    if unsupported:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in unsupported.items())
-        warnings.warn(f"rnn_summary leaves out layers that it can't record. {reasons}.", stacklevel=4)
-    return _picked(picks, recurrent, others)
-
-
-def _picked(picks: list[str | int | None], recurrent: list[Layer], others: list[tuple[Path, Module]]) -> list[Layer]:
-    names = [layer.name for layer in recurrent]
-    chosen: set[int] = set()
-    further: dict[str, Layer] = {}
-    for pick in picks:
-        matches = layer_choice.matches(pick, names)
-        chosen.update(matches)
-        if not matches:
-            modules = _other_layers(pick, others)
-            further.update((layer.name, layer) for layer in modules)
-            if not modules:
-                raise ValueError(_nothing_found(pick, names, others))
-    return [layer for index, layer in enumerate(recurrent) if index in chosen] + list(further.values())
-
-
-def _nothing_found(pick: str | int | None, names: list[str], others: list[tuple[Path, Module]]) -> str:
-    if pick in {None, "*"}:
-        return "model: it has no recurrent layer that can be recorded (nnx.RNN or nnx.Bidirectional)."
-    also = [_name(path, module) for path, module in others if _parameters(module)]
-    return (
-        f"layers: {pick!r} is none of the model's recurrent layers: {', '.join(map(repr, names)) or 'it has none'}; "
-        f"its other layers are {', '.join(map(repr, also)) or 'none'}."
-    )
-
-
-def _other_layers(pick: str | int | None, others: list[tuple[Path, Module]]) -> list[Layer]:
-    """Modules without a known cell, by full name; by a part of it, those that have parameters of their own."""
-    if not isinstance(pick, str) or not pick:
-        return []
-    exact = [(path, module) for path, module in others if _name(path, module) == pick]
-    of_part = [(path, module) for path, module in others if pick in _name(path, module) and _own_parameters(module)]
-    return [_plain_layer(path, module) for path, module in exact or of_part]
-
-
-def _name(path: Path, module: Module) -> str:
-    """The path; of the model itself, the name of its class."""
-    return "/".join(map(str, path)) or type(module).__name__
-
-
-def _walk(node: Any, path: Path, seen: set[int]) -> Iterator[tuple[Path, Module]]:
-    """(path, module) of every module, each once, from the outside in; not those inside a recurrent layer."""
-    if id(node) in seen:
-        return
-    seen.add(id(node))
-    if isinstance(node, nnx.Module):
-        yield path, node
-    if isinstance(node, nnx.RNN) or (isinstance(node, nnx.Bidirectional) and _is_pair(node)):
-        return
-    children: Iterator[tuple[str | int, Any]]
-    if isinstance(node, nnx.Pytree):
-        children = ((name, value) for name, value in list(vars(node).items()) if not name.startswith("_pytree__"))
-    elif isinstance(node, Mapping):
-        children = iter(list(node.items()))
-    elif isinstance(node, list | tuple):
-        children = enumerate(node)
-    else:
-        return
-    for key, value in children:
-        yield from _walk(value, (*path, key), seen)
-
-
-def _layout(rnn: Module) -> _CellLayout | None:
-    """The layout of a cell that computes exactly what Flax's own does, whatever its class."""
-    for cell_class, layout in _LAYOUTS.items():
-        if isinstance(rnn.cell, cell_class) and type(rnn.cell).__call__ is cell_class.__call__:
-            dense = {*layout.kernel, *layout.recurrent_kernel}
-            if all(type(getattr(rnn.cell, name, None)) is nnx.Linear for name in dense):
-                return layout
-    return None
-
-
-def _is_pair(module: Module) -> bool:
-    """Whether the two directions are of one kind, so that they make one record."""
-    halves = (module.forward_rnn, module.backward_rnn)
-    if halves[0] is halves[1] or not all(isinstance(half, nnx.RNN) for half in halves):
-        return False
-    layouts = [_layout(half) for half in halves]
-    return (
-        layouts[0] is not None and layouts[0] is layouts[1] and len({half.cell.hidden_features for half in halves}) == 1
-    )
-
-
-def _recurrent_layers(path: Path, module: Module) -> list[Layer] | str:
-    """The layer, or the reason why it can't be recorded; nothing if it isn't recurrent itself."""
-    if isinstance(module, nnx.RNNCellBase):
-        kind = type(module).__name__
-        return f"a {kind} of its own, outside of nnx.RNN; put it in one: nnx.RNN({kind}(…))"
-    if isinstance(module, nnx.Bidirectional):
-        if not _is_pair(module):
-            return []  # its halves are layers of their own
-        halves: dict[str, Any] = {cells.FORWARD: module.forward_rnn, cells.BACKWARD: module.backward_rnn}
-        paths = {cells.FORWARD: (*path, "forward_rnn"), cells.BACKWARD: (*path, "backward_rnn")}
-    elif isinstance(module, nnx.RNN):
-        halves, paths = {cells.FORWARD: module}, {cells.FORWARD: path}
-    else:
-        return []
-    name = _name(path, module)
-    layout = _layout(next(iter(halves.values())))
-    if layout is None:
-        return [_plain_layer(path, module)]
-    if any(_parameter(half, layout.parameters()[record.KERNEL][0]).ndim != 2 for half in halves.values()):
-        return "its weights are those of several layers, stacked by nnx.vmap; make the layers one by one"
-    units = int(next(iter(halves.values())).cell.hidden_features)
-    made = {
-        direction: Half(paths[direction], _present(half, layout.parameters()), layout.cell, recurrent=True)
-        for direction, half in halves.items()
-    }
-    return [Layer(name, layout.cell, units, layout.gates, made)]
-
-
-def _plain_layer(path: Path, module: Module) -> Layer:
-    half = Half(path, _parameters(module), None, recurrent=isinstance(module, nnx.RNN))
-    return Layer(_name(path, module), None, None, (), {cells.FORWARD: half})
-
-
-def _present(half: Module, parameters: Mapping[str, tuple[Path, ...]]) -> dict[str, tuple[Path, ...]]:
-    return {
-        matrix: paths
-        for matrix, paths in parameters.items()
-        if all(_parameter(half, path) is not None for path in paths)
-    }
-
-
-def _parameter(module: Module, path: Path) -> Any:
+def parameter(module: Module, path: Path) -> Any:
+    """What is at `path` in `module`; None if nothing is."""
     for part in path:
         is_container = isinstance(module, Mapping | list | tuple)
         module = module[part] if is_container else getattr(module, str(part), None)
@@ -407,21 +209,7 @@ def variable(module: Module, path: Path) -> Any:
     Raises:
         ValueError: If it is no longer there.
     """
-    found = _parameter(module, path)
+    found = parameter(module, path)
     if found is None:
         raise ValueError(f"there is no parameter {'/'.join(map(str, path))} any more")
     return found
-
-
-def _parameters(module: Module) -> dict[str, tuple[Path, ...]]:
-    """Every parameter of a module without a known cell, each a matrix of its own."""
-    flat: Any = nnx.to_flat_state(nnx.state(module, nnx.Param))
-    return {
-        "/".join(map(str, path)): (path,)
-        for path, parameter in flat
-        if 1 <= getattr(parameter, "ndim", 0) <= _HIGHEST_WEIGHT_RANK and parameter.size
-    }
-
-
-def _own_parameters(module: Module) -> bool:
-    return any(isinstance(value, nnx.Param) for value in vars(module).values())

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from tb_rnn_plugin import record
-from tb_rnn_plugin.capture import taps, torch_layers, torch_taps
-from tb_rnn_plugin.capture.torch_layers import Layer, describe
+from tb_rnn_plugin.capture import taps, torch_model, torch_taps
+from tb_rnn_plugin.capture.torch_layers import Array, Layer
+from tb_rnn_plugin.capture.torch_model import describe
 from tb_rnn_plugin.capture.torch_ranks import Ranks
 from tb_rnn_plugin.capture.torch_recorder import Recorded, Recorder
 
@@ -39,6 +40,11 @@ def attach(
     the samples, as the weight gradients are their sum: where the loss is divided by the number of micro-batches, the
     records are those of one pass on the whole batch.
 
+    Layers that aren't recurrent are recorded where `layers` asks for them: what arrives at their output, (samples,
+    timesteps, channels) or one timestep (samples, channels) of several, and their weights in PyTorch's own orientation.
+    While a torch.nn.TransformerEncoderLayer is tapped, PyTorch evaluates it without its fused inference path, whose
+    last digits may differ; training has no such path.
+
     Under DistributedDataParallel attach to the wrapped model and write in every process: only the first one gets
     records, of the whole batch.
 
@@ -46,7 +52,7 @@ def attach(
         model: A PyTorch model.
         every: How often is written, in steps.
         samples: Of how many samples the arrays are kept; None for all.
-        layers: Which recurrent layers; see `torch_layers.find`.
+        layers: Which; see `torch_model.find`.
         optimizer: Only where several optimizers share a gradient scaler: that of the recurrent layers.
         quantities: What is recorded; None for everything.
         grad_scaler: The torch.amp.GradScaler of the training loop, by whose scale gradients are divided.
@@ -56,7 +62,7 @@ def attach(
         TypeError: If an argument is of the wrong type.
         ValueError: If the model has no recurrent layer, or not the one that is asked for.
     """
-    picked = torch_layers.find(model, layers)
+    picked = torch_model.find(model, layers)
     if optimizer is not None and not isinstance(optimizer, torch.optim.Optimizer):
         raise TypeError(f"optimizer: expected a torch.optim.Optimizer, got {type(optimizer).__name__}.")
     if grad_scaler is not None and not all(hasattr(grad_scaler, name) for name in ("scale", "unscale_")):
@@ -90,7 +96,7 @@ class TorchTaps(taps.Taps):
         super().__init__(every=every, samples=samples, quantities=quantities)
         #: What the recorded calls were given, by record name, if `keep_inputs`: "input", "mask", "initial_state/0", …;
         #: and "state_gradient/0", …, what arrived at the last states: the forward ones, then the backward ones.
-        self.inputs: dict[str, dict[str, torch_layers.Array]] = {}
+        self.inputs: dict[str, dict[str, Array]] = {}
         self._optimizer = optimizer
         self._scaler = grad_scaler
         self._clock = torch_taps.Clock(self._scale)
@@ -253,7 +259,7 @@ def capture(
         y: Its targets.
         loss: `loss(prediction, y)`, as PyTorch's criterions are called. Where it returns more than one number, their
             mean is taken.
-        layers: Which recurrent layers; see `torch_layers.find`.
+        layers: Which; see `torch_model.find`.
         sample_weight: Weights of the samples: what the loss returns is multiplied by them along its first axes, so it
             needs one value for each sample at least, as with `reduction="none"`. The mean is over all values, whatever
             their weights.
@@ -264,9 +270,9 @@ def capture(
         ValueError: If the model has no recurrent layer, not the one that is asked for, or there is no loss; or if the
             loss returns a single number to be weighted by sample.
     """
-    torch_layers.check_model(model)
-    model, _ = torch_layers.unwrapped(model)
-    picked = torch_layers.find(model, layers)
+    torch_model.check_model(model)
+    model, _ = torch_model.unwrapped(model)
+    picked = torch_model.find(model, layers)
     if not isinstance(training, bool):
         raise TypeError(f"training: expected a bool, got {type(training).__name__}.")
     if loss is None:

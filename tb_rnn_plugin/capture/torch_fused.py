@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from torch.overrides import TorchFunctionMode
 
 from tb_rnn_plugin.capture import torch_taps
-from tb_rnn_plugin.capture.torch_layers import Layer
+from tb_rnn_plugin.capture.torch_layers import Layer, RecurrentLayer
 from tb_rnn_plugin.capture.torch_taps import Call, Clock, Gradient, Hook, Sequences, Tap
 
 Function: TypeAlias = Callable[..., tuple[torch.Tensor, ...]]
@@ -184,7 +184,7 @@ class _FusedCall(Call):
         """Activation and output gradient of one layer; and what it was given, if that is kept."""
         if self._whole is not None and not self.outputs:
             self.outputs = self._whole.outputs()
-        index = layer.index or 0
+        index = layer.index or 0 if isinstance(layer, RecurrentLayer) else 0
         # A forward method of the user's own shows what the module returns only: that of its last layer.
         if self._arguments is None and len(self.outputs) == 1 and index == getattr(layer.module, "num_layers", 1) - 1:
             index = 0

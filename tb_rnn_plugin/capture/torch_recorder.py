@@ -10,7 +10,8 @@ from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import torch_taps
 from tb_rnn_plugin.capture.torch_cells import CellTap
 from tb_rnn_plugin.capture.torch_fused import FusedTap
-from tb_rnn_plugin.capture.torch_layers import FRAMEWORK, Array, Layer, as_array
+from tb_rnn_plugin.capture.torch_layers import FRAMEWORK, Array, Layer, OtherLayer, RecurrentLayer, as_array
+from tb_rnn_plugin.capture.torch_outputs import OutputTap
 from tb_rnn_plugin.capture.torch_taps import Clock, Sequences, Tap
 
 Gradients = Callable[[torch.Tensor], torch.Tensor | None]
@@ -100,9 +101,8 @@ class Recorder:
         self._taps: dict[nn.Module, Tap] = {}
         for layer in layers:
             if layer.module not in self._taps:
-                make = CellTap if layer.index is None else FusedTap
                 of_module = [other for other in layers if other.module is layer.module]
-                self._taps[layer.module] = make(layer.module, of_module, clock, keep_inputs=keep_inputs)
+                self._taps[layer.module] = _tap(of_module, clock, keep_inputs=keep_inputs)
 
     def attach(self) -> None:
         """Puts the taps on."""
@@ -153,12 +153,15 @@ class Recorder:
             factor_of: What the gradients of a layer's sequences are multiplied by.
         """
         made: list[Recorded] = []
+        self._explain_refused()
         for layer in self.layers:
-            calls = self._taps[layer.module].calls()
-            if not calls:
+            tap = self._taps[layer.module]
+            calls = tap.calls()
+            if not calls and not (isinstance(tap, OutputTap) and tap.refused):
+                compiled = " (or torch.compile compiled it before it was tapped)" * isinstance(tap, OutputTap)
                 self.clock.notices.say(
                     f"unused {layer.name}",
-                    f"{layer.name!r} isn't called in the training step, so only its weights are recorded.",
+                    f"{layer.name!r} isn't called in the training step{compiled}, so only its weights are recorded.",
                 )
             for index, parts in enumerate(calls or [[]]):
                 name = f"{layer.name}/call_{index}" if index else layer.name
@@ -173,6 +176,30 @@ class Recorder:
                         "need none (requires_grad), or the loss doesn't depend on it.",
                     )
         return made
+
+    def _explain_refused(self) -> None:
+        """All layers in one warning: with layers="*" there may be many."""
+        taps = [self._taps[layer.module] for layer in self.layers]
+        refused = [
+            f"{tap.layers[0].name!r} returns {tap.refused}"
+            for tap in taps
+            if isinstance(tap, OutputTap) and tap.refused and not tap.calls()
+        ]
+        if refused:
+            self.clock.notices.say(
+                "refused",
+                "only weights are recorded of layers whose output is no float tensor (samples, timesteps, channels) or "
+                f"(samples, channels): {'; '.join(refused)}.",
+            )
+
+
+def _tap(layers: Sequence[Layer], clock: Clock, *, keep_inputs: bool) -> Tap:
+    """The tap for the layers of one module."""
+    first = layers[0]
+    if isinstance(first, OtherLayer):
+        return OutputTap(first, clock)
+    make = CellTap if isinstance(first, RecurrentLayer) and first.index is None else FusedTap
+    return make(first.module, layers, clock, keep_inputs=keep_inputs)
 
 
 def _arrays(sequences: Sequences, factor: float) -> dict[str, Array]:

@@ -1,6 +1,7 @@
 """Taps on PyTorch modules: hooks that leave no trace, calls of a module, and how they become sequences."""
 
 import abc
+import copy
 import functools
 import warnings
 import weakref
@@ -172,7 +173,8 @@ class Tap(abc.ABC):
     def add_hook(self, register: Callable[..., Any], hook: "Hook", **options: bool) -> None:
         """Registers a hook that copies and pickles of the module don't have."""
         handle = register(hook, **options)
-        vars(self.module).setdefault(_REDUCE, functools.partial(_reduce_without_hooks, weakref.ref(self.module)))
+        for method, without_hooks in _METHODS.items():
+            vars(self.module).setdefault(method, functools.partial(without_hooks, weakref.ref(self.module)))
         self._removals.append(handle.remove)
 
     def detach(self) -> None:
@@ -180,7 +182,8 @@ class Tap(abc.ABC):
         while self._removals:
             self._removals.pop()()
         if not any(isinstance(hook, Hook) for hooks in _HOOKS for hook in getattr(self.module, hooks).values()):
-            vars(self.module).pop(_REDUCE, None)
+            for method in _METHODS:
+                vars(self.module).pop(method, None)
 
     def clear(self) -> None:
         """Forgets what was recorded."""
@@ -263,20 +266,45 @@ class Hook:
 
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks")
 _HOOK_FLAGS = ("_forward_pre_hooks_with_kwargs", "_forward_hooks_with_kwargs", "_forward_hooks_always_called")
-_REDUCE = "__reduce_ex__"
 
 
+# pickle and deepcopy ask the instance before its class.
 def _reduce_without_hooks(reference: Callable[[], nn.Module | None], protocol: Any) -> Any:
-    """What pickle and deepcopy, which ask the instance before its class, make of a tapped module: one without taps."""
+    """What pickle makes of a tapped module: one without taps."""
     module: Any = reference()
     of_class: Any = type(module)
     reduced = of_class.__reduce_ex__(module, protocol)
     if not isinstance(reduced, tuple) or not isinstance(reduced[2], dict):
         return reduced
-    state = dict(reduced[2])
-    state.pop(_REDUCE, None)
-    ours = {key for hooks in _HOOKS for key, hook in state.get(hooks, {}).items() if isinstance(hook, Hook)}
-    for name in _HOOKS + _HOOK_FLAGS:
-        if name in state:
-            state[name] = type(state[name])((key, value) for key, value in state[name].items() if key not in ours)
-    return (*reduced[:2], state, *reduced[3:])
+    return (*reduced[:2], _without_hooks(reduced[2]), *reduced[3:])
+
+
+def _copy_without_hooks(reference: Callable[[], nn.Module | None], memo: Any) -> Any:
+    """What deepcopy makes of it; the class may have a way of its own, as that of weight normalisation has."""
+    module: Any = reference()
+    state = vars(module)
+    before = dict(state)
+    bare = _without_hooks(state)
+    state.clear()
+    state.update(bare)
+    try:
+        return copy.deepcopy(module, memo)
+    finally:
+        state.clear()
+        state.update(before)
+
+
+def _without_hooks(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a module, without what taps have put there."""
+    bare = {name: value for name, value in state.items() if name not in _METHODS}
+    ours = {key for hooks in _HOOKS for key, hook in bare.get(hooks, {}).items() if isinstance(hook, Hook)}
+    for name in (*_HOOKS, *_HOOK_FLAGS):
+        if name in bare:
+            bare[name] = type(bare[name])((key, value) for key, value in bare[name].items() if key not in ours)
+    return bare
+
+
+_METHODS: Mapping[str, Callable[..., Any]] = {
+    "__reduce_ex__": _reduce_without_hooks,
+    "__deepcopy__": _copy_without_hooks,
+}

@@ -17,7 +17,7 @@ optax = pytest.importorskip("optax")
 nnx: Any = pytest.importorskip("flax.nnx")
 
 from tb_rnn_plugin.capture import flax as capture_flax  # noqa: E402
-from tb_rnn_plugin.capture import flax_layers  # noqa: E402
+from tb_rnn_plugin.capture import flax_layers, flax_model  # noqa: E402
 
 Array = npt.NDArray[np.float32]
 SAMPLES, TIMESTEPS, INPUTS, UNITS = 3, 4, 2, 3
@@ -165,8 +165,17 @@ def check(
         )
 
 
+def case(name: str, *values: Any) -> Any:
+    """Parameters of a test that checks this case of Flax."""
+    return pytest.param(*values, id=name, marks=pytest.mark.framework_case("Flax nnx", name))
+
+
 @pytest.mark.parametrize(
-    ("kind", "way"), [*((kind, way) for kind in CELLS for way in ("capture", "jitted taps")), ("GRUCell", "eager taps")]
+    ("kind", "way"),
+    [
+        *(case(f"nnx.RNN of nnx.{kind}, {way}", kind, way) for kind in CELLS for way in ("capture", "jitted taps")),
+        case("nnx.RNN of nnx.GRUCell, eager taps", "GRUCell", "eager taps"),
+    ],
 )
 def test_every_number_is_that_of_an_independent_cell(kind: str, way: str) -> None:
     cell = make_cell(kind)
@@ -200,8 +209,10 @@ OPTIONS: list[dict[str, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("masked", "way"), [(False, "capture"), (True, "jitted taps")])
-@pytest.mark.parametrize("options", OPTIONS, ids="+".join)
+@pytest.mark.parametrize(
+    ("masked", "way"), [(False, "capture"), case("seq_lengths of different length", True, "jitted taps")]
+)
+@pytest.mark.parametrize("options", [case(f"nnx.RNN, {', '.join(options)}", options) for options in OPTIONS])
 def test_whatever_the_options_the_record_is_in_input_time(options: dict[str, bool], masked: bool, way: str) -> None:
     if masked and options.get("time_major"):
         pytest.skip("Flax itself fails on it")
@@ -244,7 +255,13 @@ def test_whatever_the_options_the_record_is_in_input_time(options: dict[str, boo
 
 
 @pytest.mark.parametrize("way", ["capture", "jitted taps"])
-@pytest.mark.parametrize(("kind", "merge"), [("LSTMCell", "concat"), ("GRUCell", "mul")])
+@pytest.mark.parametrize(
+    ("kind", "merge"),
+    [
+        case("nnx.Bidirectional, LSTMCell, concatenated", "LSTMCell", "concat"),
+        case("nnx.Bidirectional, GRUCell, multiplied", "GRUCell", "mul"),
+    ],
+)
 def test_both_directions_are_in_input_time(kind: str, merge: str, way: str) -> None:
     both = {"forward": make_cell(kind, seed=1), "backward": make_cell(kind, seed=2)}
     merges: dict[str, Any] = {"mul": {"merge_fn": jnp.multiply}, "concat": {}}
@@ -275,7 +292,7 @@ def perturb(cell: Any, gate: str, value: float) -> Array:
     """The outputs once the bias of one gate, by the record's order of gates, is set to `value`."""
     model = nnx.RNN(cell)
     x, _ = data()
-    (layer,) = flax_layers.find(model)
+    (layer,) = flax_model.find(model)
     position = layer.gates.index(gate)
     biases = [flax_layers.variable(model, path) for path in layer.halves["forward"].parameters["bias"]]
     if len(biases) > 1:
@@ -287,7 +304,9 @@ def perturb(cell: Any, gate: str, value: float) -> Array:
     return np.asarray(model(x))
 
 
-@pytest.mark.parametrize("kind", ["LSTMCell", "OptimizedLSTMCell"])
+@pytest.mark.parametrize(
+    "kind", [case(f"nnx.{kind}, each gate by its name", kind) for kind in ("LSTMCell", "OptimizedLSTMCell")]
+)
 def test_each_gate_of_an_lstm_does_what_its_name_says(kind: str) -> None:
     assert np.abs(perturb(make_cell(kind), "output", -50)).max() < 1e-6  # nothing comes out
     assert np.abs(perturb(make_cell(kind), "input", -50)).max() < 1e-6  # nothing comes in
@@ -300,6 +319,7 @@ def test_each_gate_of_an_lstm_does_what_its_name_says(kind: str) -> None:
     np.testing.assert_allclose(perturb(open_, "cell", -50), -np.tanh(1), atol=1e-6)
 
 
+@pytest.mark.framework_case("Flax nnx", "nnx.GRUCell, each gate by its name")
 def test_each_gate_of_a_gru_does_what_its_name_says() -> None:
     assert np.abs(perturb(make_cell("GRUCell"), "update", 50)).max() < 1e-6  # the old state stays: zero
     forgetful = make_cell("GRUCell")
@@ -310,13 +330,21 @@ def test_each_gate_of_a_gru_does_what_its_name_says() -> None:
     np.testing.assert_allclose(perturb(forgetful, "candidate", 50), 1, atol=1e-5)
 
 
+@pytest.mark.framework_case("Flax nnx", "mixed precision, bfloat16")
 def test_half_precision_is_recorded_to_its_own_precision() -> None:
-    exact = Model(nnx.RNN(make_cell("OptimizedLSTMCell")))
-    rough = Model(nnx.RNN(make_cell("OptimizedLSTMCell")))
-    for dense in (rough.body[0].cell.dense_i, rough.body[0].cell.dense_h):
-        dense.dtype = jnp.bfloat16
+    model = Model(nnx.RNN(make_cell("OptimizedLSTMCell")))
     x, y = data()
-    (expected,), (record,) = (WAYS["jitted taps"](model, x, target=y) for model in (exact, rough))
-    for quantity, array in expected.sequences.items():
-        assert np.abs(record.sequences[quantity] - array).max() < 2e-2 * np.abs(array).max()
+    gates = parameters(model.body[0].cell)
+    head = (model.head.kernel[...], model.head.bias[...])
+
+    def loss(taps: Any) -> Any:
+        output, _ = unrolled(gates, x, FORWARD, taps)
+        return jnp.mean((output @ head[0] + head[1] - y) ** 2), output
+
+    gradient, output = jax.grad(loss, has_aux=True)(jnp.zeros((SAMPLES, TIMESTEPS, UNITS)))
+    for dense in (model.body[0].cell.dense_i, model.body[0].cell.dense_h):
+        dense.dtype = jnp.bfloat16
+    (record,) = WAYS["jitted taps"](model, x, target=y)
+    for quantity, expected in (("activation", output), ("output_gradient", gradient)):
+        assert np.abs(record.sequences[quantity] - expected).max() < 2e-2 * np.abs(expected).max()
     assert record.weights["forward"]["kernel"].dtype == np.float32

@@ -16,7 +16,7 @@ from torch import nn  # noqa: E402
 from torch.utils.checkpoint import checkpoint  # noqa: E402
 
 from tb_rnn_plugin.capture import torch as capture_torch  # noqa: E402
-from tests.capture.test_torch_tools import told, tolerance  # noqa: E402
+from tests.capture.test_torch_tools import case, told, tolerance  # noqa: E402
 
 CELLS: dict[str, Any] = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
 SAMPLES, TIMESTEPS, INPUTS, UNITS = 3, 5, 4, 4
@@ -85,7 +85,7 @@ def check(made: record.LayerRecord, loop: Loop) -> None:
         np.testing.assert_array_equal(made.weight_gradients["forward"]["bias"], torch.stack(rows))
 
 
-@pytest.mark.parametrize("kind", CELLS)
+@pytest.mark.parametrize("kind", [case(f"nn.{CELLS[kind].__name__} in a loop", kind) for kind in CELLS])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("starts", [True, False], ids=["state given", "no state"])
 def test_direct_and_total_gradients(kind: str, bias: bool, starts: bool) -> None:
@@ -123,6 +123,7 @@ def test_recording_changes_nothing(kind: str) -> None:
     assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
 
 
+@pytest.mark.framework_case("PyTorch", "nn.GRUCell, unbatched")
 def test_one_sample_and_keywords() -> None:
     cell = nn.GRUCell(INPUTS, UNITS)
     with capture_torch.attach(cell, every=1, samples=None) as taps:
@@ -135,6 +136,7 @@ def test_one_sample_and_keywords() -> None:
     np.testing.assert_allclose(made.sequences["output_gradient"][0], [[3.0] * UNITS, [1.0] * UNITS], rtol=1e-5)
 
 
+@pytest.mark.framework_case("PyTorch", "nn.LSTMCell over two sequences")
 def test_two_sequences_with_one_cell() -> None:
     loop = Loop("lstm")
     a, b = torch.randn(SAMPLES, TIMESTEPS, INPUTS), torch.randn(SAMPLES, 2, INPUTS)
@@ -149,6 +151,7 @@ def test_two_sequences_with_one_cell() -> None:
     assert not second.weights
 
 
+@pytest.mark.framework_case("PyTorch", "nn.RNNCell, state detached between timesteps")
 def test_state_is_detached_between() -> None:
     """One sequence still; and nothing comes back through time."""
     cell = nn.RNNCell(INPUTS, UNITS)
@@ -179,6 +182,7 @@ def test_direct_path_that_cannot_be_told(how: str) -> None:
             np.testing.assert_array_equal(made.sequences["bptt_gradient"][:, 0], over(first))
 
 
+@pytest.mark.framework_case("PyTorch", "nn.LSTMCell, attention on its state")
 def test_attention_on_the_state_is_a_direct_path() -> None:
     """The next input is made of h_t: that is outside of the layer."""
     cell, attention = nn.LSTMCell(INPUTS, UNITS), nn.Linear(UNITS, INPUTS)
@@ -194,6 +198,7 @@ def test_attention_on_the_state_is_a_direct_path() -> None:
     assert np.abs(made.sequences["output_gradient"] - made.sequences["bptt_gradient"])[:, 0].max() > 1e-4
 
 
+@pytest.mark.framework_case("PyTorch", "nn.GRUCell, activation checkpointing")
 @pytest.mark.parametrize("reentrant", [False, True])
 def test_checkpointed_loop(reentrant: bool) -> None:
     x = torch.randn(SAMPLES, TIMESTEPS, INPUTS, requires_grad=True)
@@ -210,6 +215,7 @@ def test_checkpointed_loop(reentrant: bool) -> None:
         np.testing.assert_allclose(made.sequences[quantity], values, **TOLERANCE, err_msg=quantity)
 
 
+@pytest.mark.framework_case("PyTorch", "nn.LSTMCell, gradient accumulation")
 def test_micro_batches() -> None:
     loop = Loop("lstm")
     x = torch.randn(2 * SAMPLES, TIMESTEPS, INPUTS)
@@ -229,7 +235,7 @@ def test_micro_batches() -> None:
 
 # torch.compile looks at the .grad of what comes into a frame.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
-@pytest.mark.parametrize("kind", CELLS)
+@pytest.mark.parametrize("kind", [case(f"nn.{CELLS[kind].__name__} under torch.compile", kind) for kind in CELLS])
 def test_compiled(kind: str) -> None:
     loop = Loop(kind)
     x = torch.randn(SAMPLES, 3, INPUTS)
@@ -258,3 +264,35 @@ def test_compiled(kind: str) -> None:
                         records[0].sequences[quantity], values, **TOLERANCE, err_msg=f"{number} {quantity}"
                     )
                 taps.arm(armed=False)
+
+
+@pytest.mark.parametrize("kind", [case(f"nn.{CELLS[kind].__name__}, each gate by its name", kind) for kind in CELLS])
+def test_a_step_is_made_of_gates_by_their_names(kind: str) -> None:
+    """From the record alone, by the formulas of each gate; swapped gates would give another state."""
+    cell = CELLS[kind](INPUTS, UNITS)
+    x, h, c = torch.randn(SAMPLES, INPUTS), torch.randn(SAMPLES, UNITS), torch.randn(SAMPLES, UNITS)
+    with capture_torch.attach(cell, every=1, samples=None) as taps:
+        made = cell(x, (h, c) if kind == "lstm" else h)
+        (made[0] if kind == "lstm" else made).sum().backward()
+        (recorded,) = taps.collect(0)
+
+    def sums(gate: str) -> tuple[Any, Any]:
+        """What comes from the input, and from the state."""
+        kernel, recurrent, (inward, around) = (
+            recorded.gate(gate, matrix) for matrix in ("kernel", "recurrent_kernel", "bias")
+        )
+        return x.numpy() @ kernel + inward, h.numpy() @ recurrent + around
+
+    def sigmoid(gate: str) -> Any:
+        return 1 / (1 + np.exp(-sum(sums(gate))))
+
+    if kind == "lstm":
+        state = sigmoid("forget") * c.numpy() + sigmoid("input") * np.tanh(sum(sums("cell")))
+        expected = sigmoid("output") * np.tanh(state)
+    elif kind == "gru":
+        inward, around = sums("candidate")
+        candidate = np.tanh(inward + sigmoid("reset") * around)
+        expected = sigmoid("update") * h.numpy() + (1 - sigmoid("update")) * candidate
+    else:
+        expected = np.tanh(sum(sums("")))
+    np.testing.assert_allclose(recorded.sequences["activation"][:, 0], expected, **TOLERANCE)

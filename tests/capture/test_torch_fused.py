@@ -18,7 +18,7 @@ from torch import nn  # noqa: E402
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence  # noqa: E402
 
 from tb_rnn_plugin.capture import torch as capture_torch  # noqa: E402
-from tests.capture.test_torch_tools import told, tolerance  # noqa: E402
+from tests.capture.test_torch_tools import case, told, tolerance  # noqa: E402
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 SAMPLES, TIMESTEPS, INPUTS, UNITS = 4, 6, 3, 5
@@ -167,32 +167,47 @@ def hidden_of(states: Any) -> Any:
 
 
 MODULES = [
-    ("lstm", {}),
-    ("lstm", {"num_layers": 2, "bidirectional": True, "batch_first": True}),
-    ("lstm", {"num_layers": 3, "proj_size": 2, "batch_first": True}),
-    ("lstm", {"num_layers": 2, "proj_size": 4, "bidirectional": True, "bias": False}),
-    ("gru", {"batch_first": True}),
-    ("gru", {"num_layers": 3, "bidirectional": True}),
-    ("gru", {"num_layers": 2, "bias": False, "batch_first": True}),
-    ("rnn", {"bidirectional": True, "batch_first": True}),
-    ("rnn", {"num_layers": 2, "nonlinearity": "relu"}),
+    case("nn.LSTM", "lstm", {}),
+    case("nn.LSTM, 2 layers, bidirectional", "lstm", {"num_layers": 2, "bidirectional": True, "batch_first": True}),
+    case("nn.LSTM, proj_size", "lstm", {"num_layers": 3, "proj_size": 2, "batch_first": True}),
+    case(
+        "nn.LSTM, proj_size, bidirectional, bias=False",
+        "lstm",
+        {"num_layers": 2, "proj_size": 4, "bidirectional": True, "bias": False},
+    ),
+    case("nn.GRU, batch_first=True", "gru", {"batch_first": True}),
+    case("nn.GRU, 3 layers, bidirectional", "gru", {"num_layers": 3, "bidirectional": True}),
+    case("nn.GRU, bias=False", "gru", {"num_layers": 2, "bias": False, "batch_first": True}),
+    case("nn.RNN, tanh, bidirectional", "rnn", {"bidirectional": True, "batch_first": True}),
+    case("nn.RNN, relu, 2 layers", "rnn", {"num_layers": 2, "nonlinearity": "relu"}),
+]
+PACKED = [
+    pytest.param(None, id="dense"),
+    case("PackedSequence, enforce_sorted=False", LENGTHS),
+    case("PackedSequence, enforce_sorted=True", tuple(sorted(LENGTHS, reverse=True))),
+]
+USES = [
+    pytest.param("output", id="output"),
+    case("h_n in place of the output", "hidden"),
+    pytest.param("output and hidden", id="output and hidden"),
 ]
 
 
-@pytest.mark.parametrize(("kind", "options"), MODULES, ids=str)
-@pytest.mark.parametrize("packed", [False, True], ids=["dense", "packed"])
-@pytest.mark.parametrize("uses", ["output", "hidden", "output and hidden"])
-def test_numbers(kind: str, options: dict[str, Any], packed: bool, uses: str) -> None:
+@pytest.mark.parametrize(("kind", "options"), MODULES)
+@pytest.mark.parametrize("packed", PACKED)
+@pytest.mark.parametrize("uses", USES)
+def test_numbers(kind: str, options: dict[str, Any], packed: tuple[int, ...] | None, uses: str) -> None:
     module = KINDS[kind](INPUTS, UNITS, **options)
     batch_first = module.batch_first
     x = torch.randn(SAMPLES, TIMESTEPS, INPUTS)
-    lengths = LENGTHS if packed else (TIMESTEPS,) * SAMPLES
+    lengths = packed or (TIMESTEPS,) * SAMPLES
     expected = Unrolled(module)
     output, hidden = expected(x, lengths)
     loss_of(output, hidden, uses).backward()
     given: Any = x if batch_first else x.transpose(0, 1)
     if packed:
-        given = pack_padded_sequence(given, torch.tensor(lengths), batch_first=batch_first, enforce_sorted=False)
+        is_sorted = packed != LENGTHS
+        given = pack_padded_sequence(given, torch.tensor(lengths), batch_first=batch_first, enforce_sorted=is_sorted)
     with capture_torch.attach(Body(module), every=1, samples=None) as taps:
         output, states = module(given)
         if isinstance(output, PackedSequence):
@@ -201,6 +216,7 @@ def test_numbers(kind: str, options: dict[str, Any], packed: bool, uses: str) ->
         expected.check(taps.collect(0))
 
 
+@pytest.mark.framework_case("PyTorch", "unbatched, with initial states")
 @pytest.mark.parametrize("kind", KINDS)
 def test_initial_states_and_no_batch(kind: str) -> None:
     module = KINDS[kind](INPUTS, UNITS, 2, bidirectional=True)
@@ -228,6 +244,7 @@ def test_only_the_last_cell_state_is_used() -> None:
     np.testing.assert_allclose(made.weight_gradients["forward"]["kernel"], gradient.T)
 
 
+@pytest.mark.framework_case("PyTorch", "output changed in place")
 @pytest.mark.parametrize("samples", [1, SAMPLES])
 def test_output_changed_in_place(samples: int) -> None:
     module = nn.GRU(INPUTS, UNITS, batch_first=True)
@@ -241,6 +258,7 @@ def test_output_changed_in_place(samples: int) -> None:
     np.testing.assert_array_equal(made.sequences["output_gradient"], np.full_like(expected.detach(), 2))
 
 
+@pytest.mark.framework_case("PyTorch", "nn.LSTM, dropout between layers")
 def test_dropout_between_layers() -> None:
     """The same random numbers give the same masks in a stack of modules of one layer each."""
     module = nn.LSTM(INPUTS, UNITS, 3, dropout=0.5)
@@ -308,10 +326,12 @@ def test_layer_by_layer_is_bitwise_the_fused_function(
         assert fused.stride() == tapped_.stride()
 
 
-@pytest.mark.parametrize("packed", [False, True], ids=["dense", "packed"])
+@pytest.mark.parametrize("packed", [None, LENGTHS], ids=["dense", "packed"])
 @pytest.mark.parametrize("uses", ["output", "hidden", "output and hidden"])
 @pytest.mark.parametrize("batch_first", [False, True])
-def test_layers_computed_once_more(packed: bool, uses: str, batch_first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_layers_computed_once_more(
+    packed: tuple[int, ...] | None, uses: str, batch_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a GPU needs, whose fused function must not be taken apart."""
     from tb_rnn_plugin.capture import torch_fused  # noqa: PLC0415
 
@@ -339,9 +359,14 @@ def test_dropout_that_cannot_be_repeated(monkeypatch: pytest.MonkeyPatch) -> Non
     np.testing.assert_array_equal(top.sequences["activation"], output.detach().transpose(0, 1))
 
 
-@pytest.mark.parametrize(("kind", "gate"), [("lstm", g) for g in ("input", "forget", "cell", "output")] + [
-    ("gru", g) for g in ("reset", "update", "candidate")
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "gate"),
+    [
+        case(f"nn.{kind.upper()}, {gate} gate", kind, gate)
+        for kind, gates in (("lstm", ("input", "forget", "cell", "output")), ("gru", ("reset", "update", "candidate")))
+        for gate in gates
+    ],
+)
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 def test_gates_do_what_their_names_say(kind: str, gate: str, direction: str) -> None:
     """A gate's block, found by its name in a record, is pushed until the gate saturates."""
@@ -415,6 +440,7 @@ def _first_cell_state(  # of a run of one timestep
     return made
 
 
+@pytest.mark.framework_case("PyTorch", "nn.LSTM with a forward method of one's own")
 def test_a_forward_method_of_ones_own() -> None:
     class Mine(nn.LSTM):
         def forward(self, x: torch.Tensor) -> Any:  # type: ignore[override]

@@ -112,6 +112,7 @@ def weighted_loss(case: str) -> torch.nn.Module:
     return torch.nn.MSELoss(reduction="none" if case.endswith("/sw") else "mean")
 
 
+@pytest.mark.framework_case("PyTorch", "see-rnn's own numbers: LSTM, GRU, RNN, bidirectional, sample weights")
 @pytest.mark.parametrize("case", CASES)
 def test_one_batch(case: str) -> None:
     x, y = reference.array(case, "x"), reference.array(case, "y")
@@ -119,6 +120,7 @@ def test_one_batch(case: str) -> None:
     check(case, capture_torch.capture(Model(case), x, y, loss=weighted_loss(case), sample_weight=weight))
 
 
+@pytest.mark.framework_case("PyTorch", "see-rnn's own numbers: LSTM, GRU, RNN, bidirectional, sample weights")
 @pytest.mark.parametrize("case", CASES)
 def test_loop_of_ones_own(case: str) -> None:
     model = Model(case)

@@ -22,6 +22,11 @@ def told(message: str, *, times: int = 1) -> Iterator[None]:
     assert all(re.search(message, text) for text in texts), texts
 
 
+def case(name: str, *values: Any) -> Any:
+    """Parameters of a test that checks this case of PyTorch."""
+    return pytest.param(*values, id=name, marks=pytest.mark.framework_case("PyTorch", name))
+
+
 def tolerance(relative: float = 1e-5, absolute: float = 1e-6) -> dict[str, Any]:
     """For numpy's assert_allclose."""
     return {"rtol": relative, "atol": absolute}

@@ -140,6 +140,7 @@ def test_training_is_bitwise_the_same() -> None:
         assert torch.equal(value, model.state_dict()[name]), name
 
 
+@pytest.mark.framework_case("PyTorch", "modules inside modules")
 def test_gradients_are_those_before_clipping() -> None:
     model = Model()
     with capture_torch.attach(model, every=1, samples=None) as taps:
@@ -149,6 +150,22 @@ def test_gradients_are_those_before_clipping() -> None:
             check(taps.collect(step), plain_gradients(model, x, y))
 
         train(model, 3, each)
+
+
+@pytest.mark.framework_case("PyTorch", "gradients after clip_grad_norm_")
+def test_written_after_clipping_weight_gradients_are_clipped(tmp_path: Path) -> None:
+    """And output gradients are not."""
+    model = Model()
+    x, y = batch()
+    expected = plain_gradients(model, x, y)
+    names = dict(model.named_parameters())
+    norm = torch.stack([expected[name].norm() for name in names]).norm()
+    with capture_torch.attach(model, every=1, samples=None) as taps:
+        nn.functional.mse_loss(model(x), y).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), float(norm) / 4)
+        rnn_summary.write(taps, step=0, writer=tmp_path)
+    clipped = {name: gradient / 4 if name in names else gradient for name, gradient in expected.items()}
+    check([made for _, made in rnn_summary.read(tmp_path)], clipped)
 
 
 def test_written_and_read_back(tmp_path: Path) -> None:
@@ -170,6 +187,7 @@ def test_quantities() -> None:
     assert all(set(each.sequences) == {"output_gradient"} and not each.weights for each in made)
 
 
+@pytest.mark.framework_case("PyTorch", "evaluation between steps")
 @pytest.mark.parametrize("with_gradients", [False, True])
 def test_evaluation_in_between(with_gradients: bool) -> None:
     model = Model()
@@ -189,6 +207,7 @@ def test_evaluation_in_between(with_gradients: bool) -> None:
         check(taps.collect(0), expected)
 
 
+@pytest.mark.framework_case("PyTorch", "gradient accumulation")
 def test_gradient_accumulation() -> None:
     """The records of the micro-batches are those of one pass on the whole batch."""
     model = Model().eval()
@@ -205,6 +224,7 @@ def test_gradient_accumulation() -> None:
             assert records[0].sequences["activation"].shape[0] == 6
 
 
+@pytest.mark.framework_case("PyTorch", "gradient accumulation, batches of different lengths")
 def test_micro_batches_of_different_lengths() -> None:
     body = nn.GRU(INPUTS, 4, batch_first=True)
     taps: Any = capture_torch.attach(body, every=1, samples=None, keep_inputs=True)
@@ -222,6 +242,7 @@ def test_micro_batches_of_different_lengths() -> None:
     np.testing.assert_array_equal(mask, [[1, 1, 1, 0, 0]] * 2 + [[1] * 5] * 2)
 
 
+@pytest.mark.framework_case("PyTorch", "two backward passes through one forward pass")
 def test_two_backward_passes_through_one_forward_pass() -> None:
     body = nn.GRU(INPUTS, 4, batch_first=True)
     with capture_torch.attach(body, every=1, samples=None) as taps:
@@ -232,6 +253,7 @@ def test_two_backward_passes_through_one_forward_pass() -> None:
     np.testing.assert_array_equal(made.sequences["output_gradient"], np.full((2, 3, 4), 3))
 
 
+@pytest.mark.framework_case("PyTorch", "a layer called twice")
 def test_called_twice() -> None:
     body = nn.GRU(INPUTS, 4, 2, batch_first=True)
     x = torch.randn(2, 3, INPUTS)
@@ -266,6 +288,7 @@ class Checkpointed(Model):
         return made
 
 
+@pytest.mark.framework_case("PyTorch", "activation checkpointing")
 @pytest.mark.parametrize("reentrant", [False, True])
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 def test_activation_checkpointing(reentrant: bool, dropout: float) -> None:
@@ -288,6 +311,7 @@ def test_activation_checkpointing(reentrant: bool, dropout: float) -> None:
             assert torch.equal(expected[name], parameter.grad), name  # type: ignore[arg-type]  # it has one
 
 
+@pytest.mark.framework_case("PyTorch", "torch.compile")
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
 @pytest.mark.filterwarnings("ignore:.*torch.compile:UserWarning")
 def test_compiled() -> None:
@@ -307,6 +331,7 @@ def test_compiled() -> None:
                 assert not records
 
 
+@pytest.mark.framework_case("PyTorch", "torch.compile before attach")
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
 def test_compiled_before_it_is_tapped() -> None:
     model = nn.Sequential(nn.Linear(INPUTS, 4), nn.GRU(4, 5, batch_first=True))
@@ -322,6 +347,7 @@ def test_compiled_before_it_is_tapped() -> None:
     np.testing.assert_array_equal(made.sequences["output_gradient"], np.ones_like(output.detach()))
 
 
+@pytest.mark.framework_case("PyTorch", "automatic mixed precision, bfloat16")
 def test_bfloat16() -> None:
     model = Model().eval()
     x, y = batch()
@@ -335,6 +361,7 @@ def test_bfloat16() -> None:
     check(records, expected, tolerance(1e-2, 1e-2 * largest))
 
 
+@pytest.mark.framework_case("PyTorch", "GradScaler")
 @pytest.mark.parametrize("order", ["write first", "unscale first", "between step and update"])
 @pytest.mark.parametrize("skipped", [False, True])
 def test_gradient_scaler(order: str, skipped: bool) -> None:
@@ -370,6 +397,22 @@ def test_gradient_scaler(order: str, skipped: bool) -> None:
     assert scaler.get_scale() != 2.0**10
 
 
+@pytest.mark.framework_case("PyTorch", "automatic mixed precision, float16 with GradScaler")
+def test_half_precision_with_a_scaler() -> None:
+    model = Model().eval()
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**8)
+    x, y = batch()
+    expected = plain_gradients(model, x, y)
+    with capture_torch.attach(model, every=1, samples=None, grad_scaler=scaler) as taps:
+        with torch.autocast("cpu", torch.float16):
+            prediction = model(x)
+        scaler.scale(nn.functional.mse_loss(prediction.float(), y)).backward()
+        records = taps.collect(0)
+    largest = max(float(gradient.abs().max()) for gradient in expected.values())
+    check(records, expected, tolerance(1e-2, 1e-2 * largest))
+
+
+@pytest.mark.framework_case("PyTorch", "GradScaler with two optimizers")
 def test_two_optimizers_with_one_scaler() -> None:
     model = Model().eval()
     recurrent = [p for name, p in model.named_parameters() if name.startswith(("body", "parts", "cell"))]
@@ -519,12 +562,13 @@ def test_detached_leaves_no_trace() -> None:
 
 
 @pytest.mark.parametrize("where", ["loop", "layer"])
-def test_an_exception_leaves_no_trace(where: str) -> None:
+@pytest.mark.parametrize("layers", [None, "*"])
+def test_an_exception_leaves_no_trace(where: str, layers: Any) -> None:
     model = Model()
     before = traces(model)
 
     def loop() -> None:
-        with capture_torch.attach(model, every=1, samples=None):
+        with capture_torch.attach(model, every=1, samples=None, layers=layers):
             model(batch()[0])
             if where == "loop":
                 raise _LoopError
@@ -565,6 +609,11 @@ def test_copied_and_saved_while_attached(tmp_path: Path) -> None:
             assert traces(made) == before
             train(made, 1)
         assert list(model.state_dict()) == list(state)
+        torch.save(model.state_dict(), tmp_path / "state.pt")
+        loaded = Model()
+        loaded.load_state_dict(torch.load(tmp_path / "state.pt"))
+        train(loaded, 1)
+        copies.append(loaded)
         train(model, 1, taps.collect)
         for made in copies:
             assert all(torch.equal(a, b) for a, b in zip(model.parameters(), made.parameters(), strict=True))
@@ -586,6 +635,7 @@ def test_two_taps_on_one_model() -> None:
     assert traces(model) == before
 
 
+@pytest.mark.framework_case("PyTorch", "nn.DataParallel")
 def test_data_parallel() -> None:
     """Without GPUs the wrapper calls the model itself; its replicas, here as it makes them, are put together again."""
     model = Model().eval()
@@ -596,6 +646,7 @@ def test_data_parallel() -> None:
         check(taps.collect(0), expected)
 
 
+@pytest.mark.framework_case("PyTorch", "nn.DataParallel, several replicas")
 def test_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
     body = nn.GRU(INPUTS, 4, 2, batch_first=True)
     x = torch.randn(4, 3, INPUTS)
@@ -618,7 +669,8 @@ def test_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
     ("layers", "expected"),
     [
         (None, NAMES),
-        ("*", NAMES),
+        ("*", ["encoder/0", "norm", *NAMES, "head"]),
+        ("head", ["head"]),
         ("body", NAMES[:2]),
         ("layer_1", NAMES[1:2]),
         ("parts/last", NAMES[2:3]),
@@ -639,6 +691,7 @@ def test_layers(layers: Any, expected: list[str]) -> None:
     [
         ({"layers": "nothing"}, ValueError, "'body/layer_0', 'body/layer_1', 'parts/last', 'cell'"),
         ({"layers": 4}, ValueError, "none of the model's"),
+        ({"layers": "nothing"}, ValueError, "nor of its other layers: 'encoder/0', 'norm', 'head'"),
         ({"layers": []}, ValueError, "empty list"),
         ({"layers": True}, TypeError, "layers"),
         ({"layers": 1.5}, TypeError, "layers"),
