@@ -64,6 +64,10 @@ proto: $(STAMPS)/protoc  ## Generate the protobuf module anew
 	PYTHONPATH=$(VENV)/protoc $(BIN)/python -m grpc_tools.protoc \
 		--proto_path=. --python_out=. --pyi_out=. tb_rnn_plugin/rnn_data.proto
 
+.PHONY: docs
+docs: $(STAMPS)/test  ## Write docs/frameworks.md from the tests
+	$(BIN)/python -m tests.framework_cases
+
 .PHONY: lock
 lock: $(BIN)/python  ## Resolve requirements/test.in anew
 	$(BIN)/pip install -q uv==0.13.9

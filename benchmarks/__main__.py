@@ -3,7 +3,7 @@
 import argparse
 import importlib
 
-NAMES = ("training_overhead", "reading")
+NAMES = ("tensorflow_overhead", "torch_overhead", "reading")
 
 
 def main() -> None:
