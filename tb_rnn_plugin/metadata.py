@@ -36,6 +36,7 @@ def layer_message(record: LayerRecord, position: int) -> Layer:
         framework=record.framework,
         projection=record.projection or 0,
         position=position,
+        space=record.space,
     )
 
 

@@ -1,6 +1,7 @@
 """LayerRecord: what is known of one layer at one step, validated."""
 
 import dataclasses
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_rnn_plugin import cells
+from tb_rnn_plugin.record_arguments import (
+    checked_cell,
+    checked_directions,
+    checked_gates,
+    checked_name,
+    checked_space,
+    checked_width,
+    float_array,
+)
 
 FloatArray = npt.NDArray[np.float32]
 Matrices = Mapping[str, FloatArray]
@@ -21,7 +31,6 @@ KERNEL = "kernel"
 RECURRENT_KERNEL = "recurrent_kernel"
 BIAS = "bias"
 
-_DIRECTIONS = ((cells.FORWARD,), (cells.FORWARD, cells.BACKWARD))
 _HIGHEST_WEIGHT_RANK = 5
 _SEQUENCE_RANK = 3
 
@@ -44,10 +53,14 @@ class LayerRecord:
             forward ones, then the backward ones, both in input time. A quantity that exists at one timestep only has
             timesteps = 1.
         weights: Direction to matrix name ("kernel", "recurrent_kernel", "bias") to array, in Keras's orientation:
-            (inputs, gates x units), (units, gates x units), (gates x units) or (2, gates x units).
+            (inputs, gates x units), (units, gates x units), (gates x units) or (2, gates x units). Those of a layer
+            without a cell have their framework's own names and orientation.
         weight_gradients: As `weights`.
         framework: Where the layer comes from: "keras", "torch", ….
         projection: The width of the projected hidden state (PyTorch's proj_size), where there is one.
+        space: Of a convolutional layer, whose units are filters, the shape in which each filter lies: (rows, columns),
+            or one or three numbers. Of an array (samples, timesteps, filters, rows, columns) the channels are
+            filter x rows x columns + row x columns + column. Its kernels keep their own rank.
     """
 
     name: str
@@ -60,6 +73,7 @@ class LayerRecord:
     weight_gradients: Mapping[str, Matrices] = dataclasses.field(default_factory=dict)
     framework: str = ""
     projection: int | None = None
+    space: tuple[int, ...] = ()
 
     def __init__(
         self,
@@ -74,6 +88,7 @@ class LayerRecord:
         weight_gradients: Mapping[str, Mapping[str, Any]] | None = None,
         framework: str = "",
         projection: int | None = None,
+        space: Sequence[int] = (),
     ) -> None:
         """Takes arrays of numpy, or of any framework that numpy can read, and validates them.
 
@@ -85,12 +100,13 @@ class LayerRecord:
         def set_(field: str, value: object) -> None:
             object.__setattr__(self, field, value)
 
-        set_("name", _checked_name(name, "name"))
-        set_("cell", _checked_cell(cell))
-        set_("units", _checked_width(units, "units"))
-        set_("projection", _checked_width(projection, "projection"))
-        set_("directions", _checked_directions(directions))
-        set_("gates", _checked_gates(gates, self.cell))
+        set_("name", checked_name(name, "name"))
+        set_("cell", checked_cell(cell))
+        set_("units", checked_width(units, "units"))
+        set_("projection", checked_width(projection, "projection"))
+        set_("space", checked_space(space))
+        set_("directions", checked_directions(directions))
+        set_("gates", checked_gates(gates, self.cell))
         set_("framework", str(framework))
         set_("sequences", _checked_sequences({} if sequences is None else sequences, self))
         set_(WEIGHTS, _checked_matrices({} if weights is None else weights, WEIGHTS, self))
@@ -109,6 +125,11 @@ class LayerRecord:
         weight_gradients = self.weight_gradients if WEIGHT_GRADIENTS in quantities else {}
         if not (sequences or weights or weight_gradients):
             return None
+        if len(sequences) == len(self.sequences) and (weights, weight_gradients) == (
+            self.weights,
+            self.weight_gradients,
+        ):
+            return self
         return dataclasses.replace(self, sequences=sequences, weights=weights, weight_gradients=weight_gradients)
 
     def channels(self, direction: str, quantity: str) -> slice:
@@ -140,6 +161,30 @@ class LayerRecord:
                 f"{self.gates}, matrices {tuple(next(iter(by_direction.values()), ()))}."
             ) from None
 
+    def norms(self, order: int = 2, *, gradient: bool = False) -> dict[str, dict[str, FloatArray]]:
+        """The norms of the channels of every matrix: over all axes but the last one, of gates x units.
+
+        Args:
+            order: 1 for Σ|w|, 2 for √Σw².
+            gradient: Whether of the weights' gradients.
+
+        Returns:
+            Direction to matrix name to array (gates x units).
+
+        Raises:
+            ValueError: If `order` is neither 1 nor 2.
+        """
+        if order not in {1, 2}:
+            raise ValueError(f"order: expected 1 or 2, got {order!r}.")
+        by_direction = self.weight_gradients if gradient else self.weights
+        return {
+            direction: {
+                name: np.linalg.norm(matrix.reshape(-1, matrix.shape[-1]), order, axis=0)
+                for name, matrix in matrices.items()
+            }
+            for direction, matrices in by_direction.items()
+        }
+
     def __repr__(self) -> str:
         """Shapes in place of numbers."""
         parts = [repr(self.name), f"cell={self.cell!r}", f"units={self.units}", f"directions={self.directions}"]
@@ -150,61 +195,12 @@ class LayerRecord:
         return f"LayerRecord({', '.join(parts)})"
 
 
-def _checked_name(name: object, argument: str) -> str:
-    if not isinstance(name, str):
-        raise TypeError(f"{argument}: expected a str, got {type(name).__name__}.")
-    if not name or name != name.strip("/ ") or not name.isprintable():
-        raise ValueError(
-            f"{argument}: expected a printable name without a leading or trailing '/' or space, got {name!r}."
-        )
-    return name
-
-
-def _checked_cell(cell: object) -> str | None:
-    if cell is None or (isinstance(cell, str) and cell in cells.CELLS):
-        return cell
-    raise ValueError(f"cell: expected one of {', '.join(map(repr, cells.CELLS))} or None, got {cell!r}.")
-
-
-def _checked_width(width: object, argument: str) -> int | None:
-    if width is None:
-        return None
-    if isinstance(width, bool) or not isinstance(width, int | np.integer):
-        raise TypeError(f"{argument}: expected an int or None, got {type(width).__name__}.")
-    if width < 1:
-        raise ValueError(f"{argument}: expected at least 1, got {width}.")
-    return int(width)
-
-
-def _checked_directions(directions: Sequence[str]) -> tuple[str, ...]:
-    if not isinstance(directions, Sequence) or tuple(directions) not in _DIRECTIONS:
-        raise ValueError(f"directions: expected ('forward',) or ('forward', 'backward'), got {directions!r}.")
-    return tuple(directions)
-
-
-def _checked_gates(gates: Sequence[str] | None, cell: str | None) -> tuple[str, ...]:
-    if gates is None:
-        return () if cell is None else cells.KERAS_GATES[cell]
-    names = cells.GATE_NAMES.get(cell or "", frozenset())
-    if (
-        not isinstance(gates, Sequence)
-        or isinstance(gates, str)
-        or len(gates) != len(set(gates))
-        or set(gates) != names
-    ):
-        raise ValueError(
-            f"gates: expected the gates of cell {cell!r}, each once, in the order of its weights: "
-            f"{tuple(sorted(names))}; got {gates!r}."
-        )
-    return tuple(gates)
-
-
 def _checked_sequences(sequences: Mapping[str, Any], record: LayerRecord) -> dict[str, FloatArray]:
     if not isinstance(sequences, Mapping):
         raise TypeError(f"sequences: expected a mapping of quantity to array, got {type(sequences).__name__}.")
     checked: dict[str, FloatArray] = {}
     for quantity, values in sequences.items():
-        _checked_name(quantity, "sequences: a quantity")
+        checked_name(quantity, "sequences: a quantity")
         if quantity in MATRIX_QUANTITIES or ":" in quantity:
             raise ValueError(
                 f"sequences: {quantity!r} can't be the name of a sequence; {WEIGHTS!r} and {WEIGHT_GRADIENTS!r} are "
@@ -212,7 +208,7 @@ def _checked_sequences(sequences: Mapping[str, Any], record: LayerRecord) -> dic
                 "of their own, and ':' stands between layer and quantity in a tag."
             )
         argument = f"sequences[{quantity!r}] of layer {record.name!r}"
-        array = _float_array(values, argument)
+        array = float_array(values, argument)
         if array.ndim != _SEQUENCE_RANK:
             hint = " For a single timestep pass x[:, None, :]." if array.ndim == _SEQUENCE_RANK - 1 else ""
             raise ValueError(f"{argument}: expected (samples, timesteps, channels), got shape {array.shape}.{hint}")
@@ -224,23 +220,26 @@ def _checked_sequences(sequences: Mapping[str, Any], record: LayerRecord) -> dic
 
 def _check_channels(array: FloatArray, quantity: str, argument: str, record: LayerRecord) -> None:
     directions = len(record.directions)
+    places = math.prod(record.space)
     channels = array.shape[-1]
     if record.cell is None or record.units is None:
-        if channels % directions:
-            raise ValueError(f"{argument}: {channels} channels can't be shared by {directions} directions equally.")
+        if channels % (directions * places):
+            sharing = f"{directions} directions" if places == 1 else f"{directions} × {record.space} places"
+            raise ValueError(f"{argument}: {channels} channels can't be shared by {sharing} equally.")
         return
     inside = quantity.startswith(("gate/", "cell_state"))
-    width = record.units if inside or record.projection is None else record.projection
+    width = places * (record.units if inside or record.projection is None else record.projection)
     if channels != directions * width:
         hint = (
             ' Is the layer bidirectional? Then pass directions=("forward", "backward").'
             if channels == 2 * width
             else ""
         )
+        factors = [f"{directions} direction{'s' * (directions > 1)}", f"{width // places} units"]
+        factors += [f"space {record.space}"] if record.space else []
         raise ValueError(
-            f"{argument}: expected {directions * width} channels ({directions} direction{'s' * (directions > 1)} × "
-            f"{width} "
-            f"units), got shape {array.shape}.{hint}"
+            f"{argument}: expected {directions * width} channels ({' × '.join(factors)}), got shape "
+            f"{array.shape}.{hint}"
         )
 
 
@@ -267,7 +266,7 @@ def _checked_matrices(
         )
     return {
         direction: {
-            _checked_name(matrix, f"{quantity}: a matrix"): _checked_matrix(
+            checked_name(matrix, f"{quantity}: a matrix"): _checked_matrix(
                 values, matrix, f"{quantity}[{direction!r}][{matrix!r}] of layer {record.name!r}", record
             )
             for matrix, values in matrices.items()
@@ -278,7 +277,7 @@ def _checked_matrices(
 
 
 def _checked_matrix(values: object, matrix: str, argument: str, record: LayerRecord) -> FloatArray:
-    array = _float_array(values, argument)
+    array = float_array(values, argument)
     if not 1 <= array.ndim <= _HIGHEST_WEIGHT_RANK:
         raise ValueError(f"{argument}: expected rank 1 to {_HIGHEST_WEIGHT_RANK}, got shape {array.shape}.")
     if record.cell is None or record.units is None:
@@ -307,30 +306,3 @@ def _check_gradients_fit(record: LayerRecord) -> None:
                     f"its weight, "
                     f"{weight.shape}, got {gradient.shape}."
                 )
-
-
-def _float_array(values: Any, argument: str) -> FloatArray:  # any framework's tensor, told by what it can do
-    """A read-only float32 array of `values`; a copy, unless it is one already."""
-    if hasattr(values, "detach") and hasattr(values, "cpu"):  # a torch tensor: numpy refuses one that needs a gradient
-        values = values.detach().cpu()
-        if "bfloat16" in str(values.dtype):  # numpy has no such type
-            values = values.float()
-        values = values.numpy()
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"{argument}: expected an array of real numbers, got {type(values).__name__} ({error})."
-        ) from error
-    if array.dtype.kind not in "fiu" and array.dtype.name != "bfloat16":
-        raise TypeError(
-            f"{argument}: expected an array of real numbers, got {type(values).__name__} of dtype {array.dtype}."
-        )
-    if array.size == 0:
-        raise ValueError(f"{argument}: expected at least one number, got shape {array.shape}.")
-    if array.dtype != np.float32 or array.flags.writeable or not array.flags.c_contiguous:
-        # A value beyond float32's range becomes Inf, as it would in any float32 training: it is shown, not hidden.
-        with np.errstate(over="ignore"):
-            array = np.array(array, dtype=np.float32, order="C")
-        array.flags.writeable = False
-    return array

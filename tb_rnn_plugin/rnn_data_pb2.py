@@ -24,31 +24,31 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctb_rnn_plugin/rnn_data.proto\x12\rtb_rnn_plugin\"\x8e\x01\n\x05Layer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x63\x65ll\x18\x02 \x01(\t\x12\r\n\x05units\x18\x03 \x01(\r\x12\x12\n\ndirections\x18\x04 \x03(\t\x12\r\n\x05gates\x18\x05 \x03(\t\x12\x11\n\tframework\x18\x06 \x01(\t\x12\x12\n\nprojection\x18\x07 \x01(\r\x12\x10\n\x08position\x18\x08 \x01(\r\"_\n\x0eSeriesMetadata\x12\x16\n\x0eschema_version\x18\x01 \x01(\r\x12#\n\x05layer\x18\x02 \x01(\x0b\x32\x14.tb_rnn_plugin.Layer\x12\x10\n\x08quantity\x18\x03 \x01(\t\"F\n\x0fLinearHistogram\x12\x10\n\x08\x65xponent\x18\x01 \x01(\x11\x12\x11\n\tfirst_bin\x18\x02 \x01(\x12\x12\x0e\n\x06\x63ounts\x18\x03 \x03(\x04\"^\n\x12MagnitudeHistogram\x12\x16\n\x0e\x66irst_exponent\x18\x01 \x01(\x11\x12\x10\n\x08negative\x18\x02 \x03(\x04\x12\x10\n\x08positive\x18\x03 \x03(\x04\x12\x0c\n\x04zero\x18\x04 \x01(\x04\"\x8b\x03\n\nStatistics\x12\x11\n\tdirection\x18\x01 \x01(\t\x12\x0e\n\x06matrix\x18\x02 \x01(\t\x12\x0c\n\x04gate\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\x04\x12\x11\n\tnan_count\x18\x05 \x01(\x04\x12\x11\n\tinf_count\x18\x06 \x01(\x04\x12%\n\x18\x66irst_nonfinite_timestep\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07minimum\x18\x08 \x01(\x02\x12\x0f\n\x07maximum\x18\t \x01(\x02\x12\x0c\n\x04mean\x18\n \x01(\x02\x12\x1a\n\x12standard_deviation\x18\x0b \x01(\x02\x12\x0f\n\x07l1_norm\x18\x0c \x01(\x02\x12\x0f\n\x07l2_norm\x18\r \x01(\x02\x12.\n\x06values\x18\x0e \x01(\x0b\x32\x1e.tb_rnn_plugin.LinearHistogram\x12\x35\n\nmagnitudes\x18\x0f \x01(\x0b\x32!.tb_rnn_plugin.MagnitudeHistogramB\x1b\n\x19_first_nonfinite_timestep\"\x99\x01\n\x0bNormProfile\x12\x11\n\tdirection\x18\x01 \x01(\t\x12\x11\n\ttimesteps\x18\x02 \x01(\r\x12\x12\n\nmean_block\x18\x03 \x01(\r\x12\x0c\n\x04mean\x18\x04 \x03(\x02\x12\x16\n\x0equantile_block\x18\x05 \x01(\r\x12\x11\n\tquantiles\x18\x06 \x03(\x02\x12\x17\n\x0fquantile_values\x18\x07 \x03(\x02\"\xab\x01\n\x0fQuantitySummary\x12\x16\n\x0eschema_version\x18\x01 \x01(\r\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\x14\n\x0csamples_kept\x18\x03 \x01(\r\x12-\n\nstatistics\x18\x04 \x03(\x0b\x32\x19.tb_rnn_plugin.Statistics\x12,\n\x08profiles\x18\x05 \x03(\x0b\x32\x1a.tb_rnn_plugin.NormProfile\"|\n\nArrayEntry\x12\x13\n\x06sample\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x11\n\tdirection\x18\x02 \x01(\t\x12\x0e\n\x06matrix\x18\x03 \x01(\t\x12\r\n\x05shape\x18\x04 \x03(\x04\x12\x0c\n\x04\x62lob\x18\x05 \x01(\r\x12\x0e\n\x06offset\x18\x06 \x01(\x04\x42\t\n\x07_sample\"\x8b\x01\n\x0e\x41rrayDirectory\x12\x16\n\x0eschema_version\x18\x01 \x01(\r\x12&\n\x04type\x18\x02 \x01(\x0e\x32\x18.tb_rnn_plugin.ArrayType\x12\r\n\x05\x62lobs\x18\x03 \x01(\r\x12*\n\x07\x65ntries\x18\x04 \x03(\x0b\x32\x19.tb_rnn_plugin.ArrayEntry*X\n\tArrayType\x12\x1a\n\x16\x41RRAY_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41RRAY_TYPE_FLOAT32\x10\x01\x12\x17\n\x13\x41RRAY_TYPE_BFLOAT16\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctb_rnn_plugin/rnn_data.proto\x12\rtb_rnn_plugin\"\x9d\x01\n\x05Layer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x63\x65ll\x18\x02 \x01(\t\x12\r\n\x05units\x18\x03 \x01(\r\x12\x12\n\ndirections\x18\x04 \x03(\t\x12\r\n\x05gates\x18\x05 \x03(\t\x12\x11\n\tframework\x18\x06 \x01(\t\x12\x12\n\nprojection\x18\x07 \x01(\r\x12\x10\n\x08position\x18\x08 \x01(\r\x12\r\n\x05space\x18\t \x03(\r\"_\n\x0eSeriesMetadata\x12\x16\n\x0eschema_version\x18\x01 \x01(\r\x12#\n\x05layer\x18\x02 \x01(\x0b\x32\x14.tb_rnn_plugin.Layer\x12\x10\n\x08quantity\x18\x03 \x01(\t\"F\n\x0fLinearHistogram\x12\x10\n\x08\x65xponent\x18\x01 \x01(\x11\x12\x11\n\tfirst_bin\x18\x02 \x01(\x12\x12\x0e\n\x06\x63ounts\x18\x03 \x03(\x04\"^\n\x12MagnitudeHistogram\x12\x16\n\x0e\x66irst_exponent\x18\x01 \x01(\x11\x12\x10\n\x08negative\x18\x02 \x03(\x04\x12\x10\n\x08positive\x18\x03 \x03(\x04\x12\x0c\n\x04zero\x18\x04 \x01(\x04\"\x8b\x03\n\nStatistics\x12\x11\n\tdirection\x18\x01 \x01(\t\x12\x0e\n\x06matrix\x18\x02 \x01(\t\x12\x0c\n\x04gate\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\x04\x12\x11\n\tnan_count\x18\x05 \x01(\x04\x12\x11\n\tinf_count\x18\x06 \x01(\x04\x12%\n\x18\x66irst_nonfinite_timestep\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07minimum\x18\x08 \x01(\x02\x12\x0f\n\x07maximum\x18\t \x01(\x02\x12\x0c\n\x04mean\x18\n \x01(\x02\x12\x1a\n\x12standard_deviation\x18\x0b \x01(\x02\x12\x0f\n\x07l1_norm\x18\x0c \x01(\x02\x12\x0f\n\x07l2_norm\x18\r \x01(\x02\x12.\n\x06values\x18\x0e \x01(\x0b\x32\x1e.tb_rnn_plugin.LinearHistogram\x12\x35\n\nmagnitudes\x18\x0f \x01(\x0b\x32!.tb_rnn_plugin.MagnitudeHistogramB\x1b\n\x19_first_nonfinite_timestep\"\x99\x01\n\x0bNormProfile\x12\x11\n\tdirection\x18\x01 \x01(\t\x12\x11\n\ttimesteps\x18\x02 \x01(\r\x12\x12\n\nmean_block\x18\x03 \x01(\r\x12\x0c\n\x04mean\x18\x04 \x03(\x02\x12\x16\n\x0equantile_block\x18\x05 \x01(\r\x12\x11\n\tquantiles\x18\x06 \x03(\x02\x12\x17\n\x0fquantile_values\x18\x07 \x03(\x02\"\xab\x01\n\x0fQuantitySummary\x12\x16\n\x0eschema_version\x18\x01 \x01(\r\x12\r\n\x05shape\x18\x02 \x03(\x04\x12\x14\n\x0csamples_kept\x18\x03 \x01(\r\x12-\n\nstatistics\x18\x04 \x03(\x0b\x32\x19.tb_rnn_plugin.Statistics\x12,\n\x08profiles\x18\x05 \x03(\x0b\x32\x1a.tb_rnn_plugin.NormProfile\"|\n\nArrayEntry\x12\x13\n\x06sample\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x11\n\tdirection\x18\x02 \x01(\t\x12\x0e\n\x06matrix\x18\x03 \x01(\t\x12\r\n\x05shape\x18\x04 \x03(\x04\x12\x0c\n\x04\x62lob\x18\x05 \x01(\r\x12\x0e\n\x06offset\x18\x06 \x01(\x04\x42\t\n\x07_sample\"\x8b\x01\n\x0e\x41rrayDirectory\x12\x16\n\x0eschema_version\x18\x01 \x01(\r\x12&\n\x04type\x18\x02 \x01(\x0e\x32\x18.tb_rnn_plugin.ArrayType\x12\r\n\x05\x62lobs\x18\x03 \x01(\r\x12*\n\x07\x65ntries\x18\x04 \x03(\x0b\x32\x19.tb_rnn_plugin.ArrayEntry*X\n\tArrayType\x12\x1a\n\x16\x41RRAY_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41RRAY_TYPE_FLOAT32\x10\x01\x12\x17\n\x13\x41RRAY_TYPE_BFLOAT16\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tb_rnn_plugin.rnn_data_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ARRAYTYPE']._serialized_start=1453
-  _globals['_ARRAYTYPE']._serialized_end=1541
+  _globals['_ARRAYTYPE']._serialized_start=1468
+  _globals['_ARRAYTYPE']._serialized_end=1556
   _globals['_LAYER']._serialized_start=48
-  _globals['_LAYER']._serialized_end=190
-  _globals['_SERIESMETADATA']._serialized_start=192
-  _globals['_SERIESMETADATA']._serialized_end=287
-  _globals['_LINEARHISTOGRAM']._serialized_start=289
-  _globals['_LINEARHISTOGRAM']._serialized_end=359
-  _globals['_MAGNITUDEHISTOGRAM']._serialized_start=361
-  _globals['_MAGNITUDEHISTOGRAM']._serialized_end=455
-  _globals['_STATISTICS']._serialized_start=458
-  _globals['_STATISTICS']._serialized_end=853
-  _globals['_NORMPROFILE']._serialized_start=856
-  _globals['_NORMPROFILE']._serialized_end=1009
-  _globals['_QUANTITYSUMMARY']._serialized_start=1012
-  _globals['_QUANTITYSUMMARY']._serialized_end=1183
-  _globals['_ARRAYENTRY']._serialized_start=1185
-  _globals['_ARRAYENTRY']._serialized_end=1309
-  _globals['_ARRAYDIRECTORY']._serialized_start=1312
-  _globals['_ARRAYDIRECTORY']._serialized_end=1451
+  _globals['_LAYER']._serialized_end=205
+  _globals['_SERIESMETADATA']._serialized_start=207
+  _globals['_SERIESMETADATA']._serialized_end=302
+  _globals['_LINEARHISTOGRAM']._serialized_start=304
+  _globals['_LINEARHISTOGRAM']._serialized_end=374
+  _globals['_MAGNITUDEHISTOGRAM']._serialized_start=376
+  _globals['_MAGNITUDEHISTOGRAM']._serialized_end=470
+  _globals['_STATISTICS']._serialized_start=473
+  _globals['_STATISTICS']._serialized_end=868
+  _globals['_NORMPROFILE']._serialized_start=871
+  _globals['_NORMPROFILE']._serialized_end=1024
+  _globals['_QUANTITYSUMMARY']._serialized_start=1027
+  _globals['_QUANTITYSUMMARY']._serialized_end=1198
+  _globals['_ARRAYENTRY']._serialized_start=1200
+  _globals['_ARRAYENTRY']._serialized_end=1324
+  _globals['_ARRAYDIRECTORY']._serialized_start=1327
+  _globals['_ARRAYDIRECTORY']._serialized_end=1466
 # @@protoc_insertion_point(module_scope)

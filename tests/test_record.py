@@ -31,6 +31,16 @@ WRONG: list[tuple[str, Mapping[str, Any], type[Exception], list[str]]] = [
     ("units that are no int", {"units": 3.0}, TypeError, ["units", "int", "float"]),
     ("units that are a bool", {"units": True}, TypeError, ["units", "int", "bool"]),
     ("no units at all", {"units": 0}, ValueError, ["units", "at least 1", "0"]),
+    ("a space that is a number", {"space": 4}, TypeError, ["space", "sequence", "int"]),
+    ("a space of floats", {"space": (2.0, 3)}, TypeError, ["space", "ints", "(2.0, 3)"]),
+    ("an empty space", {"space": (2, 0)}, ValueError, ["space", "at least 1", "(2, 0)"]),
+    ("channels without their space", {"space": (2, 4)}, ValueError, ["24 channels", "3 units", "(2, 4)", "(2, 5, 3)"]),
+    (
+        "a space that no units share",
+        {"cell": None, "units": None, "space": (2, 1)},
+        ValueError,
+        ["3 channels", "(2, 1)"],
+    ),
     ("an unknown direction", {"directions": ("up",)}, ValueError, ["directions", "forward", "up"]),
     ("backward first", {"directions": ("backward", "forward")}, ValueError, ["directions", "'backward', 'forward'"]),
     ("a gate too few", {"gates": ("input", "forget", "cell")}, ValueError, ["gates", "output", "'lstm'"]),
@@ -160,6 +170,22 @@ def test_a_projection_narrows_the_state_but_not_the_gates() -> None:
     assert record.projection == 2
 
 
+def test_a_layer_of_filters_has_as_many_channels_as_places() -> None:
+    record = lstm(
+        directions=BIDIRECTIONAL,
+        space=[2, 4],
+        sequences={"activation": floats(2, 5, 48), "cell_state": floats(2, 5, 48)},
+        weights={"forward": {"kernel": floats(3, 3, 7, 12), "recurrent_kernel": floats(3, 3, 3, 12)}},
+    )
+    assert record.space == (2, 4)
+    assert record.channels("backward", "activation") == slice(24, 48)
+    assert record.gate("cell", "recurrent_kernel").shape == (3, 3, 3, 3)
+    kept = record.only(["activation"])
+    assert kept is not None
+    assert kept.space == (2, 4)
+    assert lstm().space == ()
+
+
 @pytest.mark.torch
 @pytest.mark.filterwarnings("ignore")  # torch's own, at import
 def test_torch_tensors() -> None:
@@ -179,3 +205,13 @@ def test_tensorflow_tensors(dtype: str) -> None:
     kept = lstm(sequences={"activation": tensor}).sequences["activation"]
     assert np.array_equal(kept, tf.cast(tensor, "float32").numpy())
     assert np.array_equal(lstm(sequences={"activation": tf.Variable(tensor)}).sequences["activation"], kept)
+
+
+def test_norms_are_those_of_each_channel() -> None:
+    kernel, bias = np.array([[3, 0], [-4, 1]]), np.array([-1, 2])
+    record = LayerRecord("a", weights={"forward": {"kernel": kernel}}, weight_gradients={"forward": {"bias": bias}})
+    np.testing.assert_allclose(record.norms()["forward"]["kernel"], [5, 1])
+    np.testing.assert_allclose(record.norms(1)["forward"]["kernel"], [7, 1])
+    np.testing.assert_allclose(record.norms(gradient=True)["forward"]["bias"], [1, 2])  # of one number each
+    with pytest.raises(ValueError, match="order: expected 1 or 2, got 3"):
+        record.norms(3)

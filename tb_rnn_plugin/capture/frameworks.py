@@ -4,6 +4,7 @@ import importlib
 from typing import Any, Protocol, cast
 
 from tb_rnn_plugin.capture.taps import Taps
+from tb_rnn_plugin.description import ModelDescription
 from tb_rnn_plugin.record import LayerRecord
 
 
@@ -24,14 +25,27 @@ class CaptureModule(Protocol):
         """Taps in the user's own pass."""
 
     def capture(
-        self, model: Any, x: Any, y: Any, *, loss: Any, layers: Any, sample_weight: Any, training: bool
+        self,
+        model: Any,
+        x: Any,
+        y: Any,
+        *,
+        loss: Any,
+        layers: Any,
+        sample_weight: Any,
+        training: bool,
+        **clipping: Any,
     ) -> list[LayerRecord]:
         """One batch, in a pass of its own."""
+
+    def describe(self, model: Any, layers: Any, *, samples: int, timesteps: int) -> ModelDescription:
+        """What will be recorded."""
 
 
 # The package that a model's class comes from → the module that captures it.
 _CAPTURE_MODULES = {
     "keras": "tb_rnn_plugin.capture.keras",
+    "tf_keras": "tb_rnn_plugin.capture.tf_keras",
     "torch": "tb_rnn_plugin.capture.torch",
     "flax": "tb_rnn_plugin.capture.flax",
 }

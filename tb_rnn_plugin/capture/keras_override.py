@@ -1,6 +1,7 @@
 """A method replaced on one instance, and put back so that nothing is left behind."""
 
 import functools
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -20,10 +21,23 @@ class Override:
         self._before = vars(instance).get(name)
         self._undone = False
         method = getattr(instance, name)
-        replacement = functools.wraps(method)(make(method))
-        replacement.rnn_summary_override = self  # type: ignore[attr-defined]  # how an upper override knows this one
         # Not setattr: Keras and TensorFlow track what is set on a layer, and would save it with the model.
-        object.__setattr__(instance, name, replacement)
+        object.__setattr__(instance, name, self._bound(method, make(method)))
+
+    def _bound(self, method: Method, made: Method) -> Method:
+        """What was made, as a method with the arguments of the one that it replaces: Keras asks for them to save it."""
+        function = getattr(method, "__func__", None)
+        if function is None:  # the user has set a function there
+            replacement = functools.wraps(method)(made)
+            replacement.rnn_summary_override = self  # type: ignore[attr-defined]  # an upper override knows it by this
+            return replacement
+
+        @functools.wraps(function)
+        def of_instance(_: object, *args: Any, **kwargs: Any) -> Any:
+            return made(*args, **kwargs)
+
+        of_instance.rnn_summary_override = self  # type: ignore[attr-defined]
+        return types.MethodType(of_instance, self._instance)
 
     def undo(self) -> None:
         """Puts back what stood there; calling it again does nothing."""

@@ -1,4 +1,4 @@
-"""The models that see-rnn's reference numbers were taken from, in Keras 3."""
+"""The models that see-rnn's reference numbers were taken from, in Keras 3 or tf_keras."""
 
 from typing import Any
 
@@ -7,7 +7,14 @@ import keras
 from tests.capture import reference
 
 
-def build(case: str) -> Any:
+def build(case: str, keras: Any = keras, optimizers: Any = None) -> Any:
+    """The model of a case, with the weights that see-rnn had.
+
+    Args:
+        case: One of `reference.cases()`.
+        keras: The module: keras, or tf_keras.
+        optimizers: The module that its SGD is of; left out: that of `keras`.
+    """
     kind, mode = case.split("/")[:2]
 
     def recurrent(name: str, *, return_sequences: bool = False) -> Any:
@@ -28,5 +35,5 @@ def build(case: str) -> Any:
     model = keras.Model(inputs, keras.layers.Dense(3, name="head")(outputs))
     model.set_weights(reference.weights(case))
     # Clipping has to leave no trace in what is recorded.
-    model.compile(keras.optimizers.SGD(0.1, clipnorm=1e-6), "mse")
+    model.compile((optimizers or keras.optimizers).SGD(0.1, clipnorm=1e-6), "mse")
     return model

@@ -100,6 +100,7 @@ def test_several_steps_per_execution(writer: Writer) -> None:
     assert list(writer.written) == [1, 4, 8]
 
 
+@pytest.mark.framework_case("Keras 3 on TensorFlow", "KerasCallback with a probe")
 def test_the_probe_sees_the_weights_of_its_step(writer: Writer) -> None:
     model, probe = build(run_eagerly=False), data(3)
     expected = {}
@@ -117,6 +118,7 @@ def test_the_probe_sees_the_weights_of_its_step(writer: Writer) -> None:
             np.testing.assert_allclose(record.weight_gradients["forward"][matrix], array, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.framework_case("Keras 3 on TensorFlow", "fit and validation with KerasCallback, bitwise the same")
 @pytest.mark.parametrize("probe", [None, data(3)], ids=["taps", "probe"])
 @pytest.mark.parametrize("run_eagerly", [True, False], ids=["eager", "compiled"])
 def test_training_and_validation_are_bitwise_the_same(probe: Any, run_eagerly: bool) -> None:

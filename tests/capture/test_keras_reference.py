@@ -9,7 +9,12 @@ import pytest
 from tb_rnn_plugin.record import LayerRecord
 from tests.capture import reference
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.framework_case(
+        "Keras 3 on TensorFlow", "see-rnn's own numbers: LSTM, GRU, SimpleRNN, bidirectional, masked, sample weights"
+    ),
+]
 pytest.importorskip("tensorflow")
 
 import keras  # noqa: E402

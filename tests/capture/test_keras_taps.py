@@ -26,6 +26,12 @@ from tb_rnn_plugin.capture import keras as capture_keras  # noqa: E402
 layers = keras.layers
 Array = npt.NDArray[np.float32]
 TIMESTEPS = 6
+FRAMEWORK = "Keras 3 on TensorFlow"
+
+
+def case(what: str) -> pytest.MarkDecorator:
+    """Says that a test compares this with an independent computation; docs/frameworks.md lists it."""
+    return pytest.mark.framework_case(FRAMEWORK, what)
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +143,14 @@ LOOPS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("loop", ["eager", "function", pytest.param("xla", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "loop",
+    [
+        pytest.param("eager", marks=case("a loop of one's own, eager")),
+        pytest.param("function", marks=case("a loop of one's own, tf.function")),
+        pytest.param("xla", marks=[pytest.mark.slow, case("a loop of one's own, tf.function with jit_compile")]),
+    ],
+)
 def test_loop_with_changing_shapes(loop: str) -> None:
     model, optimizer = network(), sgd()
     batches = [data(samples, timesteps) for samples, timesteps in ((4, 6), (3, 8), (3, 8))]
@@ -163,7 +176,15 @@ FIT_MODES: dict[str, dict[str, object]] = {
 }
 
 
-@pytest.mark.parametrize("mode", ["default", "eager", "two steps at once", pytest.param("xla", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        pytest.param("default", marks=case("fit")),
+        pytest.param("eager", marks=case("fit, run_eagerly")),
+        pytest.param("two steps at once", marks=case("fit, steps_per_execution=2")),
+        pytest.param("xla", marks=[pytest.mark.slow, case("fit, jit_compile")]),
+    ],
+)
 def test_fit_with_a_smaller_last_batch(mode: str) -> None:
     options = FIT_MODES[mode]
     model = network()
@@ -183,7 +204,10 @@ def test_fit_with_a_smaller_last_batch(mode: str) -> None:
     assert seen == ([1, 2] if "steps_per_execution" in options else [0, 1, 2])
 
 
-@pytest.mark.parametrize("merge_mode", ["ave", "mul", None])
+@pytest.mark.parametrize(
+    "merge_mode",
+    [pytest.param(mode, marks=case(f"Bidirectional, merge_mode={mode!r}")) for mode in ("ave", "mul", None)],
+)
 def test_merge_modes_that_mix_the_directions(merge_mode: str | None) -> None:
     model, (x, y), optimizer = network(merge_mode), data(3), sgd()
     expected = Expected(clone(model), x, y)
@@ -192,6 +216,7 @@ def test_merge_modes_that_mix_the_directions(merge_mode: str | None) -> None:
         expected.check(taps.take(), model)
 
 
+@case("rnn_summary.capture, with sample_weight and each kind of loss")
 def test_one_batch_gives_the_same_as_taps() -> None:
     model, (x, y) = network(), data(4)
     expected = Expected(clone(model), x, y)
@@ -204,6 +229,7 @@ def test_one_batch_gives_the_same_as_taps() -> None:
     )
 
 
+@case("a layer called twice")
 @pytest.mark.parametrize("wrap", [lambda step: step, tf.function], ids=["eager", "function"])
 def test_a_layer_called_twice_has_a_record_a_call(wrap: Callable[[Any], Any]) -> None:
     shared = layers.LSTM(4, name="shared")
@@ -241,6 +267,7 @@ def collect_from(taps: Any, batch: int, _: Any) -> None:
     taps.collect(batch)
 
 
+@case("20 training steps with dropout and batch normalisation, bitwise the same")
 def test_training_is_bitwise_the_same() -> None:
     def build() -> Any:
         keras.utils.set_random_seed(3)
@@ -367,7 +394,14 @@ def by_hand(record: LayerRecord, x: Array) -> Array:
     return np.stack(outputs)
 
 
-@pytest.mark.parametrize("kind", ["lstm", "gru", "gru without reset_after"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("lstm", marks=case("gates of LSTM")),
+        pytest.param("gru", marks=case("gates of GRU, reset_after=True")),
+        pytest.param("gru without reset_after", marks=case("gates of GRU, reset_after=False")),
+    ],
+)
 def test_gates_stand_in_the_order_that_is_said(kind: str) -> None:
     layer = layers.LSTM(4) if kind == "lstm" else layers.GRU(4, reset_after=kind == "gru")
     model = keras.Sequential([keras.Input((TIMESTEPS, 3)), layer, layers.Dense(2)])
@@ -435,6 +469,7 @@ def test_a_stateful_layer_goes_on_from_its_states() -> None:
     np.testing.assert_array_equal(model.layers[0].states[0].numpy(), before)
 
 
+@case("GRU, return_state")
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_the_gradient_of_returned_states_belongs_to_the_output_of_their_step(bidirectional: bool) -> None:
     encoder = layers.GRU(4, return_state=True, return_sequences=True)
@@ -456,6 +491,7 @@ def test_the_gradient_of_returned_states_belongs_to_the_output_of_their_step(bid
     np.testing.assert_allclose(record.sequences["output_gradient"], expected, rtol=1e-4, atol=1e-6)
 
 
+@case("mixed precision, with a loss scale")
 def test_the_loss_scale_is_taken_out() -> None:
     model = network(dtype="mixed_float16")
     (x, y), copy = data(4), network()
@@ -473,6 +509,7 @@ def test_the_loss_scale_is_taken_out() -> None:
     expected.check(capture_keras.capture(model, x, y), model, rtol=1e-2, atol=1e-3)
 
 
+@case("mixed precision, with a loss scale")
 def test_the_loss_scale_is_taken_out_where_no_weights_are_recorded() -> None:
     """The scale has to be read before the optimizer changes it, though nothing else of the optimizer is asked for."""
     model = network(dtype="mixed_float16")
@@ -566,6 +603,7 @@ def test_of_a_layer_that_no_gradient_reaches_the_weights_are_written() -> None:
     assert above.sequences
 
 
+@case("rnn_summary.capture of a frozen model")
 def test_a_pass_of_its_own_sees_frozen_layers_too() -> None:
     model, (x, y) = network(), data(3)
     expected = Expected(clone(model), x, y)

@@ -1,0 +1,233 @@
+"""The callback for `fit`, of Keras 3 and tf_keras alike: when it records, what it writes, what it does on errors."""
+
+import functools
+import warnings
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, cast
+
+from tb_rnn_plugin import record
+from tb_rnn_plugin.capture import frameworks, keras_layers, layer_choice, taps
+from tb_rnn_plugin.encoding import DTYPES, DType
+
+Model: TypeAlias = Any
+
+_PROBE_LENGTHS = (2, 3)
+
+
+class FitModule(Protocol):
+    """What the callback asks of the module that captures the model."""
+
+    def fit_taps(self, model: Model, layers: Sequence[keras_layers.RecordedLayer], **options: Any) -> taps.Taps:
+        """Taps on the training step of a `fit` that has begun; an error in the step takes them off where that can be.
+
+        They have `armed`: whether the next pass is recorded. The options are those of `taps.Taps`.
+        """
+
+    def fit_probe(self, model: Model, layers: Sequence[keras_layers.RecordedLayer], batch: tuple[Any, Any, Any]) -> Any:
+        """What records the batch (x, y, sample_weight) with the weights of the moment: `records()`."""
+
+    def batches_trained(self, model: Model) -> int:
+        """How many batches the model has been trained on."""
+
+    def steps_per_execution(self, model: Model) -> int:
+        """How many batches lie between two calls of a callback."""
+
+
+class FitCallback:
+    """What `rnn_summary.KerasCallback` does, whichever Keras calls it.
+
+    The base class that Keras wants comes beside it; it has `model` and `params` from there.
+    """
+
+    model: Model
+    params: dict[str, Any] | None
+
+    #: tf_keras makes numbers of a batch's losses, and waits for them, for callbacks that don't say that they need none.
+    _supports_tf_logs = True
+
+    def __init__(
+        self,
+        writer: Any = None,  # whatever rnn_summary.write takes
+        *,
+        every: int = 50,
+        samples: int | None = 4,
+        layers: object = None,
+        probe: Sequence[Any] | None = None,
+        quantities: Sequence[str] | None = None,
+        dtype: DType = "float32",
+    ) -> None:
+        """Takes what to write, how often, and where to.
+
+        Args:
+            writer: As in `rnn_summary.write`.
+            every: How often, in batches.
+            samples: Of how many samples the arrays are kept; None for all.
+            layers: Which recurrent layers: None for all, a name or a part of one, an index, or a list of these.
+            quantities: What is written: some of "activation", "output_gradient", "weights", "weight_gradients"; None
+                for all.
+            probe: (x, y) or (x, y, sample_weight).
+            dtype: As in `rnn_summary.write`.
+
+        Raises:
+            TypeError: If an argument is of the wrong type.
+            ValueError: If an argument has a wrong value.
+        """
+        super().__init__()
+        self._schedule = taps.Schedule(every)
+        taps.check_samples(samples)
+        layer_choice.checked_picks(layers)
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype: expected one of {', '.join(map(repr, DTYPES))}, got {dtype!r}.")
+        self._writer = writer
+        self._every = every
+        self._samples = samples
+        self._quantities = taps.checked_quantities(quantities)
+        self._layers = layers
+        self._probe_batch = _checked_probe(probe)
+        self._dtype = dtype
+        self._framework: FitModule  # from the beginning of `fit` on
+        self._taps: Any = None  # the backend's taps, which also say whether they are armed
+        self._probe: Any = None
+        self._finalizer: Any = None
+        self._next_step = 0
+        self._epoch_start = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002  # Keras's signature
+        """Attaches the taps, or prepares the probe."""
+        self._stop()
+        self._framework = cast("FitModule", frameworks.capture_module(self.model))
+        self._next_step = self._framework.batches_trained(self.model)
+        picked = keras_layers.find(self.model, self._layers)
+        self._safely(self._start, picked)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Notes the step at which the epoch begins."""
+        self._epoch_start = self._next_step
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Records the probe, or turns the taps on, when it is time."""
+        step = self._epoch_start + batch
+        if self._probe is not None:
+            self._safely(self._write_probe, step)
+        elif self._taps is not None:
+            last = step + self._framework.steps_per_execution(self.model) - 1
+            due = self._taps.schedule.is_due(last)
+            if due != self._taps.armed:
+                self._safely(lambda tapped: tapped.arm(armed=due), self._taps)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Writes what was recorded."""
+        batches = (self.params or {}).get("steps")
+        if batches:  # with steps_per_execution, Keras counts batches after the last one of an epoch
+            batch = min(batch, batches - 1)
+        step = self._epoch_start + batch
+        self._next_step = step + 1
+        if self._taps is not None:
+            self._safely(self._write_taps, self._taps, step)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Takes the taps off, and writes out what is still in memory."""
+        self._stop()
+        self._safely(self._flush)
+
+    def _implements_train_batch_hooks(self) -> bool:
+        """What tf_keras asks its own callbacks."""
+        return True
+
+    def _implements_test_batch_hooks(self) -> bool:
+        return False
+
+    def _implements_predict_batch_hooks(self) -> bool:
+        return False
+
+    def _start(self, picked: list[keras_layers.RecordedLayer]) -> None:
+        self._schedule = taps.Schedule(self._every)
+        if self._probe_batch is not None:
+            self._schedule.start(self._next_step)
+            self._probe = self._framework.fit_probe(self.model, picked, self._probe_batch)
+            return
+        self._taps = self._framework.fit_taps(
+            self.model, picked, every=self._every, samples=self._samples, quantities=self._quantities
+        )
+        self._taps.schedule.start(self._next_step)
+        self._finalizer = weakref.finalize(self, self._taps.detach)
+        self._finalizer.atexit = False
+
+    def _stop(self) -> None:
+        if self._taps is not None:
+            self._finalizer.detach()
+            self._taps.detach()
+        self._taps = None
+        self._probe = None
+
+    def _write_probe(self, step: int) -> None:
+        if self._schedule.is_due(step):
+            self._write(self._probe.records(), step)
+            self._schedule.advance(step, written=True)
+
+    def _write_taps(self, tapped: taps.Taps, step: int) -> None:
+        records = tapped.collect(step)
+        if records:
+            self._write(records, step)
+
+    def _write(self, records: list[record.LayerRecord], step: int) -> None:
+        from tb_rnn_plugin import rnn_summary  # noqa: PLC0415  # which imports this module when it is asked for
+
+        if self._quantities is not None:  # a probe records everything
+            records = [wanted for made in records if (wanted := made.only(self._quantities)) is not None]
+        rnn_summary.write(records, step=step, writer=self._writer, samples=self._samples, dtype=self._dtype)
+
+    def _flush(self) -> None:
+        from tb_rnn_plugin import rnn_summary  # noqa: PLC0415
+
+        rnn_summary.flush(self._writer)
+
+    def _safely(self, action: Callable[..., None], *arguments: object) -> None:
+        """Training is worth more than its log: an error is said, and nothing more is written."""
+        try:
+            action(*arguments)
+        except Exception as error:  # noqa: BLE001
+            self._stop()
+            warnings.warn(f"rnn_summary: nothing more is written of this training: {error!r}.", stacklevel=3)
+
+
+def detaching(train_function: Callable[..., Any], tapped: taps.Taps) -> Callable[..., Any]:
+    """`train_function`, taking the taps off when it raises."""
+
+    @functools.wraps(train_function)
+    def guarded(*arguments: Any) -> Any:
+        try:
+            return train_function(*arguments)
+        except StopIteration:  # the end of an epoch
+            raise
+        except BaseException:
+            tapped.detach()
+            raise
+
+    return guarded
+
+
+def _checked_probe(probe: Sequence[Any] | None) -> tuple[Any, Any, Any] | None:
+    if probe is None:
+        return None
+    if not isinstance(probe, tuple | list):
+        raise TypeError(f"probe: expected a tuple (x, y) or (x, y, sample_weight), got {type(probe).__name__}.")
+    if len(probe) not in _PROBE_LENGTHS:
+        raise ValueError(f"probe: expected (x, y) or (x, y, sample_weight), got {len(probe)} items.")
+    lengths = {len(array) for part in probe if part is not None for array in _arrays(part)}
+    if len(lengths) > 1:
+        raise ValueError(f"probe: expected as many samples in each of its arrays, got {sorted(lengths)}.")
+    x, y, *rest = probe
+    return x, y, rest[0] if rest else None
+
+
+def _arrays(part: Any) -> Iterator[Any]:
+    """The arrays of an input or target, which may be a list or a dictionary of them."""
+    if isinstance(part, Mapping):
+        part = list(part.values())
+    if isinstance(part, list | tuple):
+        for inner in part:
+            yield from _arrays(inner)
+    elif part is not None:
+        yield part
