@@ -6,6 +6,7 @@ from typing import Any
 
 from werkzeug import Request
 
+from tb_rnn_plugin.block_statistics import FIELDS, SCALAR_FIELDS
 from tb_rnn_plugin.encoding import DTYPES, ArrayKey, DType
 from tb_rnn_plugin.query import SeriesKey
 
@@ -47,6 +48,28 @@ def steps(request: Request, runs: int) -> list[int]:
         BadRequestError: If it is no number, or there are not as many steps as runs.
     """
     return _spread([_number(value, "step") for value in _texts(request, "step")], runs, "step")
+
+
+def optional_steps(request: Request) -> frozenset[int] | None:
+    """The steps asked for, the same for every run; None: all.
+
+    Raises:
+        BadRequestError: If one is no number.
+    """
+    return frozenset(_number(value, "step") for value in request.args.getlist("step")) or None
+
+
+def statistics_fields(request: Request) -> list[str]:
+    """The fields of each block that are asked for, each once; all but the histograms when none is.
+
+    Raises:
+        BadRequestError: If there is no such field.
+    """
+    fields = list(dict.fromkeys(request.args.getlist("field")))
+    for field in fields:
+        if field not in FIELDS:
+            raise BadRequestError(f"field: expected some of {', '.join(FIELDS)}, got {field!r}.")
+    return fields or list(SCALAR_FIELDS)
 
 
 def series_keys(request: Request, most: int) -> list[SeriesKey]:

@@ -20,6 +20,7 @@ from werkzeug import Request, Response
 from werkzeug.security import safe_join
 
 from tb_rnn_plugin import __version__, metadata, parameters
+from tb_rnn_plugin.block_statistics import block_statistics
 from tb_rnn_plugin.encoding import ArrayKey, to_bfloat16
 from tb_rnn_plugin.parameters import Layout
 from tb_rnn_plugin.pooling import block_length, pool
@@ -105,6 +106,7 @@ class RnnPlugin(base_plugin.TBPlugin):
         return {
             "/index": self._index,
             "/series": self._series,
+            "/statistics": self._statistics,
             "/arrays": self._arrays,
             f"/{_ENTRY}": self._entry,
             "/static/*": self._static,
@@ -133,25 +135,28 @@ class RnnPlugin(base_plugin.TBPlugin):
     @_route
     def _series(self, request: Request) -> Response:
         experiment = _experiment(request)
-        wanted = parameters.series_keys(request, parameters.MOST_SERIES)
-        found: list[dict[str, Any]] = []
-        missing: list[dict[str, Any]] = []
-        for series in wanted:
-            try:
-                summaries = self._data.summaries(*experiment, series)
-            except NotFoundError as error:
-                missing.append({**dataclasses.asdict(series), "reason": str(error)})
-                continue
+
+        def answer(series: SeriesKey) -> dict[str, Any]:
+            summaries = self._data.summaries(*experiment, series)
             try:
                 kept = self._data.kept_steps(*experiment, series)
             except NotFoundError:  # a loader that has read the summaries, and not yet the arrays
                 kept = {}
-            found.append(series_impl(series, summaries, list(kept.values())))
-        if not found:
-            raise NotFoundError(missing[0]["reason"])
-        content = {"series": found, "missing": missing}
-        response = http_util.Respond(request, content, "application/json")
-        return _revalidated(request, response, _digest(json.dumps(content)))
+            return series_impl(series, summaries, list(kept.values()))
+
+        return _answer_each_series(request, "series", answer)
+
+    @_route
+    def _statistics(self, request: Request) -> Response:
+        experiment = _experiment(request)
+        fields = parameters.statistics_fields(request)
+        steps = parameters.optional_steps(request)
+
+        def answer(series: SeriesKey) -> dict[str, Any]:
+            summaries = self._data.summaries(*experiment, series)
+            return statistics_impl(series, [one for one in summaries if steps is None or one.step in steps], fields)
+
+        return _answer_each_series(request, "statistics", answer)
 
     @_route
     def _arrays(self, request: Request) -> Response:
@@ -215,6 +220,22 @@ class RnnPlugin(base_plugin.TBPlugin):
         return _static_response(request, request.path.partition("/static/")[2])
 
 
+def _answer_each_series(request: Request, name: str, answer: Callable[[SeriesKey], dict[str, Any]]) -> Response:
+    """What is answered of each series asked for, below `name`, and which of them there are not."""
+    found: list[dict[str, Any]] = []
+    missing: list[dict[str, Any]] = []
+    for series in parameters.series_keys(request, parameters.MOST_SERIES):
+        try:
+            found.append(answer(series))
+        except NotFoundError as error:
+            missing.append({**dataclasses.asdict(series), "reason": str(error)})
+    if not found:
+        raise NotFoundError(missing[0]["reason"])
+    content = {name: found, "missing": missing}
+    response = http_util.Respond(request, content, "application/json")
+    return _revalidated(request, response, _digest(json.dumps(content)))
+
+
 def index_impl(listing: Listing) -> dict[str, Any]:
     """The index as JSON has it."""
     runs = []
@@ -241,6 +262,7 @@ def _layer_json(layer: Layer) -> dict[str, Any]:
         "units": layer.units or None,
         "directions": list(layer.directions),
         "gates": list(layer.gates),
+        "space": list(layer.space),
         "framework": layer.framework,
         "quantities": [],
     }
@@ -260,6 +282,16 @@ def series_impl(series: SeriesKey, summaries: Sequence[SummaryStep], kept: Seque
         "nan": [sum(part.nan_count for part in step.summary.statistics) for step in summaries],
         "inf": [sum(part.inf_count for part in step.summary.statistics) for step in summaries],
         "largest": [_largest_magnitude(step.summary) for step in summaries],
+    }
+
+
+def statistics_impl(series: SeriesKey, summaries: Sequence[SummaryStep], fields: Sequence[str]) -> dict[str, Any]:
+    """The statistics of one series as JSON has them."""
+    return {
+        **dataclasses.asdict(series),
+        "steps": [step.step for step in summaries],
+        "wall_times": [step.wall_time for step in summaries],
+        "blocks": block_statistics(summaries, fields),
     }
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tb_rnn_plugin import __version__, plugin
-from tb_rnn_plugin.query import SeriesKey
-from tb_rnn_plugin.rnn_data_pb2 import QuantitySummary
+from tb_rnn_plugin import __version__, metadata, plugin
+from tb_rnn_plugin.query import ListedRun, ListedSeries, Listing, SeriesKey
+from tb_rnn_plugin.record import LayerRecord
+from tb_rnn_plugin.rnn_data_pb2 import QuantitySummary, SeriesMetadata
 from tests import logs
 from tests.serving import TensorBoard, decoded, wait_for
 from tests.test_pooling import brute_force
@@ -41,6 +42,13 @@ class TestIndex:
         index = board.index()
         assert "no rnn data" not in index
         assert [layer["layer"] for layer in index["damaged"]["layers"]] == ["good", *logs.DAMAGE[:-1]]
+
+    def test_a_convolutional_layer_says_how_its_channels_lie(self) -> None:
+        record = LayerRecord("conv", cell="lstm", units=2, space=(3, 4), sequences={"activation": np.zeros((1, 1, 24))})
+        series = SeriesMetadata(layer=metadata.layer_message(record, 0), quantity="activation")
+        listing = Listing([ListedRun("run", 0, [ListedSeries(series, 0, 0.0)])], experiment_has_runs=True)
+        (layer,) = plugin.index_impl(listing)["runs"][0]["layers"]
+        assert layer["space"] == [3, 4]
 
     def test_nothing_at_all(self, empty_board: TensorBoard) -> None:
         content = empty_board.get("index").json

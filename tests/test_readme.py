@@ -33,7 +33,7 @@ def in_a_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_every_snippet_is_run_here() -> None:
-    assert [snippet_with(text) for text in ("KerasCallback", "attach", "LayerRecord")] == _SNIPPETS
+    assert [snippet_with(text) for text in ("KerasCallback", "attach", "LayerRecord", "describe")] == _SNIPPETS
 
 
 @pytest.mark.tensorflow
@@ -74,6 +74,16 @@ def test_pytorch_snippet() -> None:
 def test_numpy_snippet() -> None:
     h = np.random.default_rng(0).standard_normal((4, 7, 256))
     assert run(snippet_with("LayerRecord"), h=h, g=h * 1e-3, step=3) == [(3, "decoder/lstm", BOTH)]
+
+
+@pytest.mark.torch
+def test_describe_snippet(capsys: pytest.CaptureFixture[str]) -> None:
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.LSTM(3, 4))
+    exec(compile(snippet_with("describe"), _README.name, "exec"), {"rnn_summary": rnn_summary, "model": model})
+    printed = capsys.readouterr().out
+    assert "input, forget, cell, output" in printed
+    assert "A write of 4 samples × 100 timesteps" in printed
 
 
 def test_links_lead_somewhere() -> None:
