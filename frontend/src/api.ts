@@ -13,6 +13,8 @@ export interface Layer {
   units: number | null;
   directions: string[];
   gates: string[];
+  /** Of a convolutional layer: rows and columns of each filter, or one or three numbers; else empty. */
+  space: number[];
   framework: string | null;
   quantities: Quantity[];
 }
@@ -48,6 +50,55 @@ export interface Series {
 export interface SeriesAnswer {
   series: Series[];
   missing: unknown[];
+}
+
+/** Bin i covers [(first_bin + i)·2^exponent, (first_bin + i + 1)·2^exponent). */
+export interface LinearHistogram {
+  exponent: number;
+  first_bin: number;
+  counts: number[];
+}
+
+/** With m = 2^(first_exponent + i), bin i covers m ≤ |v| < 2m of either sign. */
+export interface MagnitudeHistogram {
+  first_exponent: number;
+  negative: number[];
+  positive: number[];
+  zero: number;
+}
+
+/** What may be asked of a block of numbers. */
+export interface BlockFields {
+  count: number;
+  nan: number;
+  inf: number;
+  minimum: number | null;
+  maximum: number | null;
+  l1_norm: number | null;
+  l2_norm: number | null;
+  linear: LinearHistogram | null;
+  magnitude: MagnitudeHistogram | null;
+}
+
+/** One direction of a sequence, or one gate of one matrix. */
+export interface BlockName {
+  direction: string;
+  /** "" for a sequence. */
+  matrix: string;
+  /** "" for a sequence, and where there are no gates. */
+  gate: string;
+}
+
+/** The fields that were asked for, along the steps; null at a step without the block. */
+export type BlockSeries = BlockName & { [Field in keyof BlockFields]?: (BlockFields[Field] | null)[] };
+
+export interface Statistics {
+  run: string;
+  layer: string;
+  quantity: string;
+  steps: number[];
+  wall_times: number[];
+  blocks: BlockSeries[];
 }
 
 /** One array's description in an answer of the arrays route. */
@@ -158,6 +209,20 @@ export async function fetchSeries(
   query.append("quantity", quantity);
   const response = await get(`series?${query.toString()}`, { cache: "no-cache", ...signalOption(signal) });
   return (await response.json()) as SeriesAnswer;
+}
+
+/** The statistics of a series at some of its steps, or (null) at all of them. */
+export async function fetchStatistics(
+  { run, layer, quantity }: { run: string; layer: string; quantity: string },
+  steps: number[] | null,
+  fields: readonly (keyof BlockFields)[],
+  signal?: AbortSignal,
+): Promise<Statistics | null> {
+  const query = new URLSearchParams({ run, layer, quantity });
+  for (const step of steps ?? []) query.append("step", String(step));
+  for (const field of fields) query.append("field", field);
+  const response = await get(`statistics?${query.toString()}`, { cache: "no-cache", ...signalOption(signal) });
+  return ((await response.json()) as { statistics: Statistics[] }).statistics.at(0) ?? null;
 }
 
 export function arraysQuery(request: ArraysRequest): string {

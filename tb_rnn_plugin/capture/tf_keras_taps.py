@@ -27,7 +27,7 @@ class TfKerasRecorder(Recorder):
         make = super()._maker(recorded, layer, stores)
 
         def make_for_tf_keras(call: Method) -> Method:
-            converted = call
+            converted = converting(layer, call)
             tapped = make(converted)
 
             @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]

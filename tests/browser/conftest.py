@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests import serving
-from tests.browser import data
-from tests.browser.tab import Tab
+from tests.browser import data, weight_data
+from tests.browser.tab import FRAME, Tab
 from tests.serving import TensorBoard, wait_for
 
 expect.set_options(timeout=20_000)
@@ -73,6 +73,39 @@ def tab(nets_tab: Tab) -> Iterator[Tab]:
     nets_tab.errors.clear()
     yield nets_tab
     assert nets_tab.errors == []
+
+
+@pytest.fixture(scope="session")
+def weights_board(tmp_path_factory: pytest.TempPathFactory, loader: str) -> Iterator[TensorBoard]:
+    """On the log directory of tests/browser/weight_data.py."""
+    directory = tmp_path_factory.mktemp(f"weights-{loader}") / "logs"
+    weight_data.write(directory)
+    with serving.tensorboard(directory, loader, "--samples_per_plugin=rnn_arrays=0") as served:
+        last = {run: steps[-1] for run, steps in weight_data.STEPS.items()}
+        wait_for(f"the runs {last}", lambda: all(served.last_step(run) == step for run, step in last.items()))
+        yield served
+
+
+@pytest.fixture(scope="session")
+def weights_tab(context: BrowserContext, weights_board: TensorBoard) -> Iterator[Tab]:
+    tab = Tab.on(context, weights_board.port)
+    tab.load()
+    yield tab
+    tab.page.close()
+
+
+@pytest.fixture
+def weights(weights_tab: Tab) -> Iterator[Tab]:
+    """The tab on weights of every shape; at the end nothing must have gone wrong."""
+    weights_tab.page.bring_to_front()
+    weights_tab.page.mouse.move(5, 5)
+    weights_tab.page.locator(FRAME).focus()
+    weights_tab.frame.locator("body").evaluate("() => document.activeElement?.blur()")
+    weights_tab.errors.clear()
+    weights_tab.requests.clear()
+    yield weights_tab
+    weights_tab.page.set_viewport_size({"width": 1400, "height": 900})
+    assert weights_tab.errors == []
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,18 @@
 import { describe, expect, it } from "vitest";
 import { colourMap, colourMapNames, hexOf } from "./colour_maps";
-import { colourTable, isNarrow, level, place, position, type Scale, scaleKinds, valueAt } from "./colour_scale";
+import {
+  colourTable,
+  isNarrow,
+  level,
+  place,
+  position,
+  type Scale,
+  scaleKinds,
+  usedPositions,
+  valueAt,
+} from "./colour_scale";
 import { paintCells } from "./heatmap";
+import { barTicks } from "./ticks";
 
 function scaleOf(kind: Scale["kind"], limit = 1.2e-3, low = -limit, high = limit): Scale {
   return { kind, decades: 6, limit, low, high };
@@ -23,6 +34,24 @@ function expectedLevel(kind: Scale["kind"], diverging: boolean, v: number): numb
   if (kind === "linear" && !diverging) return Math.min(255, Math.floor((256 * (v + limit)) / (2 * limit)));
   return Math.min(255, Math.floor(256 * (diverging ? (1 + t) / 2 : Math.abs(t))));
 }
+
+describe("without signs", () => {
+  it.each(scaleKinds)("a value has the colour of its magnitude on %s", (kind) => {
+    for (const name of ["vik", "cividis"] as const) {
+      const map = colourMap(name);
+      const scale = { ...scaleOf(kind, 1.2e-3, 0, 1.2e-3), absolute: true };
+      const table = colourTable(scale, map);
+      for (const half of [0, 0x3a00, 0x3980, 0x3a9d]) expect(table[half]).toBe(table[half | 0x8000]);
+      expect(level(scale, map, -1.2e-3)).toBe(255);
+      // A diverging map keeps zero in its middle, and only its upper half is used.
+      expect(position(scale, map, 0)).toBe(map.diverging ? 0.5 : 0);
+      expect(usedPositions(scale, map)).toEqual(map.diverging ? [0.5, 1] : [0, 1]);
+      const [start] = usedPositions(scale, map);
+      expect(barTicks(scale, map, 0.1).every((tick) => tick.position >= 0 && !/[+\u2212]/.test(tick.text))).toBe(true);
+      expect(valueAt(scale, map, start)).toBeGreaterThanOrEqual(0);
+    }
+  });
+});
 
 describe("colour of a value", () => {
   for (const kind of scaleKinds) {

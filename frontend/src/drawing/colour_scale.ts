@@ -7,9 +7,9 @@
  *   linear   t = v / limit
  *   log      t = 1 + log10(|v|/limit) / decades          of the magnitude, clamped to [0, 1]
  *
- * The map turns the place into a position p from 0 to 1:
+ * of the value, or of its magnitude where signs are left out. The map turns the place into a position p from 0 to 1:
  *
- *   diverging map    symlog, linear: p = (1 + t)/2, zero at the centre;   log: p = (1 + t)/2, the map's upper half
+ *   diverging map    p = (1 + t)/2, zero at the centre; log, and without signs: the map's upper half
  *   sequential map   symlog, log: p = |t|;   linear: p = (v − low)/(high − low)
  *
  * and the colour is the map's number min(255, floor(256·p)), as in matplotlib.
@@ -28,6 +28,8 @@ export interface Scale {
   /** The smallest and the largest finite value, for a linear scale on a sequential map. */
   low: number;
   high: number;
+  /** Whether signs are left out: the scale is then of magnitudes, and low is 0. */
+  absolute?: boolean;
 }
 
 function clamped(value: number, least: number, most: number): number {
@@ -52,10 +54,11 @@ function isRange(scale: Scale, map: ColourMap): boolean {
 
 /** The position p on the map, 0 to 1. */
 export function position(scale: Scale, map: ColourMap, value: number): number {
+  const placed = scale.absolute === true ? Math.abs(value) : value;
   if (isRange(scale, map)) {
-    return scale.high > scale.low ? clamped((value - scale.low) / (scale.high - scale.low), 0, 1) : 0.5;
+    return scale.high > scale.low ? clamped((placed - scale.low) / (scale.high - scale.low), 0, 1) : 0.5;
   }
-  const t = place(scale, value);
+  const t = place(scale, placed);
   return map.diverging ? (1 + t) / 2 : Math.abs(t);
 }
 
@@ -74,9 +77,14 @@ export function level(scale: Scale, map: ColourMap, value: number): number {
   return Math.min(255, Math.floor(256 * position(scale, map, value)));
 }
 
-/** Positions of the map that the scale uses: a log scale on a diverging map leaves the lower half out. */
+/** Whether every place on the scale is that of a magnitude. */
+export function isUnsigned(scale: Scale): boolean {
+  return scale.kind === "log" || scale.absolute === true;
+}
+
+/** Positions of the map that the scale uses: one of magnitudes leaves the lower half of a diverging map out. */
 export function usedPositions(scale: Scale, map: ColourMap): [number, number] {
-  return scale.kind === "log" && map.diverging ? [0.5, 1] : [0, 1];
+  return isUnsigned(scale) && map.diverging ? [0.5, 1] : [0, 1];
 }
 
 /**

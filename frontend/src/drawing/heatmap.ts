@@ -17,7 +17,7 @@ const tables = new Map<string, Uint32Array>();
 const tablesKept = 16;
 
 function tableFor({ scale, map }: Colouring): Uint32Array {
-  const key = [map.name, scale.kind, scale.decades, scale.limit, scale.low, scale.high].join();
+  const key = [map.name, scale.kind, scale.decades, scale.limit, scale.low, scale.high, scale.absolute].join();
   let table = tables.get(key);
   if (table === undefined) {
     table = colourTable(scale, map);

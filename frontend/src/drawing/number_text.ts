@@ -21,6 +21,16 @@ function exponentText(magnitude: number, digits: number): string {
   return `${Number(mantissa)}e${Number(exponent)}`;
 }
 
+/** A share in percent: neither none nor all of something is ever written where it is only nearly so. */
+export function percentText(share: number): string {
+  if (share <= 0) return "0%";
+  if (share >= 1) return "100%";
+  const percent = share * 100;
+  if (percent < 0.01) return "<0.01%";
+  if (percent > 99) return `${Math.min(99.99, Math.floor(percent * 100) / 100)}%`;
+  return `${Number(percent.toPrecision(2))}%`;
+}
+
 /** A range of indices: "17", "16–19". */
 export function rangeText([first, last]: readonly [number, number]): string {
   return first === last ? String(first) : `${first}\u2013${last}`;

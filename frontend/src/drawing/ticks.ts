@@ -1,7 +1,7 @@
 /** Where the numbers stand: on a colour bar, along timesteps, along channels. */
 
 import { type ColourMap } from "./colour_maps";
-import { position, type Scale, usedPositions, valueAt } from "./colour_scale";
+import { isUnsigned, position, type Scale, usedPositions, valueAt } from "./colour_scale";
 import { numberText } from "./number_text";
 
 export interface BarTick {
@@ -28,7 +28,8 @@ export function indexTicks(count: number, pixels: number, spacing: number): numb
   return ticks;
 }
 
-function decadeValues(scale: Scale, signs: number[]): number[] {
+/** Powers of ten up to the limit and as far down as the scale tells them apart, the largest first. */
+export function decadeValues(scale: Scale, signs: number[]): number[] {
   const top = Math.floor(Math.log10(scale.limit) + 1e-9);
   const values = [];
   for (let exponent = top; exponent > Math.log10(scale.limit) - scale.decades - 1; exponent--) {
@@ -37,7 +38,8 @@ function decadeValues(scale: Scale, signs: number[]): number[] {
   return values;
 }
 
-function roundValues(low: number, high: number): number[] {
+/** About five round numbers between two ends. */
+export function roundValues(low: number, high: number): number[] {
   const step = roundStep((high - low) / 5);
   const first = Math.ceil(low / step - 1e-9);
   const count = Math.floor(high / step + 1e-9) - first + 1;
@@ -49,10 +51,10 @@ function candidates(scale: Scale, map: ColourMap): number[] {
     return map.diverging ? [0, ...roundValues(-scale.limit, scale.limit)] : roundValues(scale.low, scale.high);
   }
   if (scale.kind === "log") return decadeValues(scale, [1]);
-  return [0, ...decadeValues(scale, map.diverging ? [1, -1] : [1])];
+  return [0, ...decadeValues(scale, map.diverging && !isUnsigned(scale) ? [1, -1] : [1])];
 }
 
-function tickText(value: number, scale: Scale, signed: boolean): string {
+export function tickText(value: number, scale: Scale, signed: boolean): string {
   const power = scale.kind !== "linear" && value !== 0 && Math.abs(value) !== 1;
   const text = power
     ? (value < 0 ? "\u2212" : "") + Math.abs(value).toExponential(0).replace("+", "")
@@ -67,13 +69,13 @@ function tickText(value: number, scale: Scale, signed: boolean): string {
 export function barTicks(scale: Scale, map: ColourMap, apart: number): BarTick[] {
   if (scale.limit === 0) return [{ position: 0.5, text: "0" }];
   const [start, end] = usedPositions(scale, map);
-  const signed = map.diverging && scale.kind !== "log";
+  const unsigned = isUnsigned(scale);
   const ticks: BarTick[] = [];
   for (const value of candidates(scale, map)) {
     const at = (position(scale, map, value) - start) / (end - start);
-    const inside = scale.kind !== "log" || value >= valueAt(scale, map, start) * (1 - 1e-9);
+    const inside = !unsigned || value >= valueAt(scale, map, start) * (1 - 1e-9);
     if (inside && ticks.every((tick) => Math.abs(tick.position - at) >= apart)) {
-      ticks.push({ position: at, text: tickText(value, scale, signed) });
+      ticks.push({ position: at, text: tickText(value, scale, map.diverging && !unsigned) });
     }
   }
   return ticks.sort((a, b) => a.position - b.position);

@@ -3,6 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import { fetchDataLocation, fetchIndex, type Index, type Layer, type Quantity, type Run } from "../api";
 import { choices, choose, mostRuns } from "./choices";
+import { needs } from "./needs";
 import { reportProblem, resolveProblem } from "./problems";
 
 export const index = signal<Index | null>(null);
@@ -75,9 +76,11 @@ export const chosenLayers = computed<Layer[]>(() =>
 );
 
 export const quantities = computed<Quantity[]>(() => {
+  const { kind } = needs.value;
   const all = chosenLayers.value.flatMap((layer) => layer.quantities);
   const order = mergedOrder(chosenLayers.value.map((layer) => layer.quantities.map(({ quantity }) => quantity)));
-  return order.flatMap((name) => all.find(({ quantity }) => quantity === name) ?? []);
+  const found = order.flatMap((name) => all.find(({ quantity }) => quantity === name) ?? []);
+  return kind === null ? found : found.filter((candidate) => candidate.kind === kind);
 });
 
 export const quantity = computed<Quantity | null>(() => {

@@ -13,6 +13,19 @@ const unusual: Choices = {
   shared: false,
   colours: "RdBu",
   reflect: true,
+  panels: "sample",
+  axes: "row",
+  zero: false,
+  channels: "0-15, 40",
+  open: ["a,b & c", 17],
+  zoom: [3, 40],
+  dots: "run",
+  over: "map",
+  equal: "direction",
+  clip: false,
+  absolute: true,
+  norm: "l1",
+  earlier: 50,
   step: 0,
 };
 
@@ -47,6 +60,14 @@ describe("choices in the address", () => {
       step: "x",
       runs: "%E0%A4%A",
       samples: "1,-2,a",
+      panels: "layer",
+      axes: "some",
+      open: "lstm",
+      zoom: "9,3",
+      dots: "none",
+      over: "all",
+      equal: "all",
+      earlier: "first",
     });
     expect(odd).toEqual({ ...defaultChoices, samples: [1] });
   });

@@ -4,7 +4,7 @@ import { layerText, suitableScale } from "./names";
 
 function layer(cell: string | null, units: number | null, directions = 1, framework: string | null = "keras"): Layer {
   const names = ["forward", "backward"].slice(0, directions);
-  return { layer: "encoder", cell, units, directions: names, gates: [], framework, quantities: [] };
+  return { layer: "encoder", cell, units, directions: names, gates: [], space: [], framework, quantities: [] };
 }
 
 describe("the line below the layer", () => {

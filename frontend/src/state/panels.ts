@@ -85,13 +85,16 @@ export const scaleKind = computed<ScaleKind>(() => {
 });
 
 /** The map for a choice: automatic follows the theme, and takes the sequential map for magnitudes. */
-function mapFor(colours: ColourChoice, scale: ScaleKind, isDark: boolean): ColourMapName {
+function mapFor(colours: ColourChoice, magnitudes: boolean, isDark: boolean): ColourMapName {
   if (colours !== "automatic") return colours;
-  if (scale === "log") return "cividis";
+  if (magnitudes) return "cividis";
   return isDark ? "berlin" : "vik";
 }
 
-export const map = computed<ColourMap>(() => colourMap(mapFor(choices.value.colours, scaleKind.value, dark.value)));
+export const map = computed<ColourMap>(() => {
+  const { colours, absolute } = choices.value;
+  return colourMap(mapFor(colours, absolute || scaleKind.value === "log", dark.value));
+});
 
 /** The scale on which all the given arrays find their place. */
 export function scaleOver(
@@ -105,16 +108,17 @@ export function scaleOver(
   return { kind, decades, limit: Math.max(Math.abs(low), Math.abs(high)), low, high };
 }
 
-export const sharedScale = computed<Scale>(() =>
-  scaleOver(
-    panels.value.flatMap(({ array }) => array ?? []),
-    scaleKind.value,
-    choices.value.decades,
-  ),
-);
+/** The same as it is chosen: with signs, or without. */
+function chosenScale(arrays: readonly LoadedArray[]): Scale {
+  const { decades, absolute } = choices.value;
+  const scale = scaleOver(arrays, scaleKind.value, decades);
+  return absolute ? { ...scale, low: 0, high: scale.limit, absolute } : scale;
+}
+
+export const sharedScale = computed<Scale>(() => chosenScale(panels.value.flatMap(({ array }) => array ?? [])));
 
 export function scaleOf(array: LoadedArray): Scale {
-  return choices.value.shared ? sharedScale.value : scaleOver([array], scaleKind.value, choices.value.decades);
+  return choices.value.shared ? sharedScale.value : chosenScale([array]);
 }
 
 /** How an array is laid out on the screen. */

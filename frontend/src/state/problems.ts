@@ -3,13 +3,13 @@
 import { computed, signal } from "@preact/signals";
 import { isCancelled } from "../api";
 
-export type Asked = "index" | "series" | "arrays";
+export type Asked = "index" | "series" | "statistics" | "arrays";
 
 const sentences = signal<Partial<Record<Asked, string>>>({});
 
 /** The first in the order of asking: without an index the rest cannot be right either. */
 export const problem = computed<string | null>(
-  () => sentences.value.index ?? sentences.value.series ?? sentences.value.arrays ?? null,
+  () => sentences.value.index ?? sentences.value.series ?? sentences.value.statistics ?? sentences.value.arrays ?? null,
 );
 
 /** Counts the person's requests to try again. */

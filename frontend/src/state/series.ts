@@ -4,6 +4,7 @@ import { computed, effect, type ReadonlySignal, signal } from "@preact/signals";
 import { fetchSeries, type Series } from "../api";
 import { layerName, polls, quantity, type ShownRun, shownRuns } from "./catalogue";
 import { choices } from "./choices";
+import { needs } from "./needs";
 import { attempts, reportProblem, resolveProblem } from "./problems";
 import { nearestStep, unionOfSteps } from "./steps";
 
@@ -92,12 +93,15 @@ function held<T>(compute: () => T): ReadonlySignal<T> {
 }
 
 export const writtenSteps = held(() => unionOfSteps(shownSeries.value.map(({ series }) => series.steps)));
-export const keptSteps = held(() => unionOfSteps(shownSeries.value.map(({ series }) => series.array_steps)));
+/** Those that the view can show: what draws no arrays can show every step that was written. */
+export const keptSteps = held(() =>
+  needs.value.arrays ? unionOfSteps(shownSeries.value.map(({ series }) => series.array_steps)) : writtenSteps.value,
+);
 
-/** The step that is looked at: the chosen one, or the latest that has arrays. */
+/** The step that is looked at: the chosen one, or the latest that can be shown. */
 export const step = computed<number | null>(() => choices.value.step ?? keptSteps.value.at(-1) ?? null);
 
-/** The nearest step that some run still has the arrays of. */
+/** The nearest step that can be shown of some run. */
 export const snappedStep = computed<number | null>(() =>
   step.value === null ? null : nearestStep(keptSteps.value, step.value),
 );

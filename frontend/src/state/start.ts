@@ -9,6 +9,7 @@ import { playing, scrubbing, watchPlaying } from "./playback";
 import { attempts } from "./problems";
 import { keptSteps, snappedStep, watchSeries } from "./series";
 import { neighbour } from "./steps";
+import { watchStatistics } from "./statistics";
 import { type Wanted, wantedAt } from "./wanted";
 
 const pollEvery = 5000;
@@ -47,6 +48,7 @@ export function start(): () => void {
     watchTheme(),
     onAddressChange(adoptAddress),
     watchSeries(),
+    watchStatistics(),
     watchArrays(besides),
     watchPlaying(),
     effect(() => {

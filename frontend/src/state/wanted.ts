@@ -2,6 +2,7 @@
 
 import { computed, signal } from "@preact/signals";
 import { quantity } from "./catalogue";
+import { needs } from "./needs";
 import { samples, type SeriesOfRun, shownSeries, snappedStep } from "./series";
 import { nearestIndex } from "./steps";
 
@@ -64,7 +65,7 @@ function poolingOf(run: SeriesOfRun, at: number, room: DevicePixels): Pick<Wante
 /** What the screen would need at a step, each run at its own nearest step. */
 export function wantedAt(target: number): Wanted[] {
   const room = panelPixels.value;
-  if (room === null) return [];
+  if (room === null || !needs.value.arrays) return [];
   const items = quantity.value?.kind === "matrices" ? [null] : samples.value;
   return shownSeries.value.flatMap((run) => {
     const at = nearestIndex(run.series.array_steps, target);

@@ -13,6 +13,7 @@ const layer = {
   units: 2,
   directions: ["forward", "backward"],
   gates: ["input", "forget", "cell", "output"],
+  space: [],
   framework: "keras",
 };
 

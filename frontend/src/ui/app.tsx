@@ -1,7 +1,10 @@
 /** The frame: controls to the left, the views' tabs, the steps below. */
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect } from "preact/hooks";
+import { choices } from "../state/choices";
 import { dark } from "../state/host";
+import { needs, usualNeeds } from "../state/needs";
+import { viewNamed } from "../views/registry";
 import { Banner } from "./banner";
 import { ControlPanel } from "./control_panel";
 import { EmptyState, emptiness } from "./empty_state";
@@ -20,6 +23,10 @@ export function App() {
       document.removeEventListener("keydown", onKey);
     };
   }, []);
+  const asked = viewNamed(choices.value.view).needs ?? usualNeeds;
+  useLayoutEffect(() => {
+    needs.value = asked;
+  }, [asked]);
   const empty = emptiness.value;
   const nothingAtAll = empty === "loading" || empty === "no runs" || empty === "no data";
   return (

@@ -2,6 +2,7 @@
 
 import { useMemo } from "preact/hooks";
 import { choices } from "../state/choices";
+import { needs } from "../state/needs";
 import { dragTo, moveStep, playing, setFollowing, togglePlaying } from "../state/playback";
 import { keptSteps, sampledAway, snappedStep, step, writtenSteps } from "../state/series";
 import { nearestIndex } from "../state/steps";
@@ -68,8 +69,9 @@ function notes(): string[] {
   const { written, away } = sampledAway.value;
   const wished = choices.value.step;
   const shown = snappedStep.value;
+  const lack = needs.value.arrays ? "has no arrays" : "was not written";
   const snapped =
-    wished !== null && shown !== null && wished !== shown ? [`step ${wished} has no arrays: showing ${shown}`] : [];
+    wished !== null && shown !== null && wished !== shown ? [`step ${wished} ${lack}: showing ${shown}`] : [];
   const sampled =
     away > 0
       ? [

@@ -1,7 +1,17 @@
 /** The views, in the order of their tabs. To add one is to add a line here. */
 
 import { type ComponentType } from "preact";
+import { type Needs } from "../state/needs";
+import { CurvesControls } from "./curves/curves_controls";
+import { CurvesView } from "./curves/curves_view";
+import { HeatmapControls } from "./heatmap/heatmap_controls";
 import { HeatmapView } from "./heatmap/heatmap_view";
+import { HistogramsControls } from "./histograms/histograms_controls";
+import { HistogramsView } from "./histograms/histograms_view";
+import { ScatterControls } from "./scatter/scatter_controls";
+import { ScatterView } from "./scatter/scatter_view";
+import { WeightsControls } from "./weights/weights_controls";
+import { WeightsView } from "./weights/weights_view";
 
 export interface View {
   /** As it stands in the address. */
@@ -9,9 +19,31 @@ export interface View {
   /** As it stands on the tab. */
   label: string;
   Component: ComponentType;
+  /** What of it can be set, besides the runs, the layer and the quantity. */
+  Controls: ComponentType;
+  /** Left out: arrays, of any kind. */
+  needs?: Needs;
 }
 
-export const views: readonly [View, ...View[]] = [{ name: "heatmap", label: "Heatmap", Component: HeatmapView }];
+export const views: readonly [View, ...View[]] = [
+  { name: "heatmap", label: "Heatmap", Component: HeatmapView, Controls: HeatmapControls },
+  { name: "curves", label: "Curves", Component: CurvesView, Controls: CurvesControls },
+  { name: "scatter", label: "Scatter", Component: ScatterView, Controls: ScatterControls },
+  {
+    name: "histograms",
+    label: "Histograms",
+    Component: HistogramsView,
+    Controls: HistogramsControls,
+    needs: { arrays: false, kind: null },
+  },
+  {
+    name: "weights",
+    label: "Weights",
+    Component: WeightsView,
+    Controls: WeightsControls,
+    needs: { arrays: true, kind: "matrices" },
+  },
+];
 
 export function viewNamed(name: string): View {
   return views.find((view) => view.name === name) ?? views[0];

@@ -32,7 +32,7 @@ export function ColourBar({ colouring, height }: { colouring: Colouring; height:
       <canvas
         ref={canvas}
         role="img"
-        aria-label={`Colour bar, ${map.name} from ${ends[1]} to ${ends[0]}, ${scaleText(scale.kind, scale.decades)}`}
+        aria-label={`Colour bar, ${map.name} from ${ends[1]} to ${ends[0]}, ${scaleText(scale.kind, scale.decades, scale.absolute)}`}
         title={`From ${ends[1]} to ${ends[0]}`}
       />
       {barTicks(scale, map, 15 / height).map(({ position, text }) => (

@@ -1,36 +1,10 @@
 /** Columns are runs, rows are samples or matrices. Runs that do not fit beside each other go on in a block below. */
 
 import { quantity, shownRuns, type ShownRun } from "../../state/catalogue";
-import { runColour } from "../../state/names";
 import { items, panels } from "../../state/panels";
-import { snappedStep } from "../../state/series";
+import { RunHeading, stepOf } from "../run_heading";
 import { HeatmapPanel } from "./heatmap_panel";
 import { type GridLayout } from "./layout";
-
-/** The step that a run's drawings show: that of the newest of them, while the others are on their way. */
-function stepOf({ run }: ShownRun): number | null {
-  const own = panels.value.filter((panel) => panel.run.run === run && panel.array !== null);
-  const there = own.find(({ stale }) => !stale) ?? own.at(0);
-  return there?.array?.step ?? null;
-}
-
-/** Stays in sight while the run's drawings are scrolled. */
-function RunHeading({ run, step }: { run: ShownRun; step: number | null }) {
-  const isStale = panels.value.some((panel) => panel.run.run === run.run && panel.stale);
-  const nearest = step !== null && !isStale && step !== snappedStep.value;
-  return (
-    <div class="run-heading">
-      <span class="dot" style={{ background: runColour(run.position) }} />
-      <span class="run-name" title={run.run}>
-        <bdi>{run.run}</bdi>
-      </span>
-      <span class="quiet">
-        {step === null ? "" : `step ${step}`}
-        {nearest ? " (its nearest)" : ""}
-      </span>
-    </div>
-  );
-}
 
 function Block({ runs, columnWidth }: { runs: ShownRun[]; columnWidth: number }) {
   const columns = { gridTemplateColumns: `repeat(${runs.length}, ${columnWidth}px)` };

@@ -93,7 +93,7 @@ function Drawing({ panel, array, picture, colouring, size }: DrawingProps) {
   const { scale, map: colours } = colouring;
   useLayoutEffect(() => {
     if (canvas.current !== null) paintHeatmap(canvas.current, picture, colouring);
-  }, [picture, colours, scale.kind, scale.decades, scale.limit, scale.low, scale.high]);
+  }, [picture, colours, scale.kind, scale.decades, scale.limit, scale.low, scale.high, scale.absolute]);
   return (
     <canvas
       ref={canvas}
@@ -113,6 +113,7 @@ function Drawing({ panel, array, picture, colouring, size }: DrawingProps) {
       data-scale={scale.kind}
       data-decades={scale.decades}
       data-limit={scale.limit}
+      data-absolute={scale.absolute === true ? "true" : "false"}
       data-low={scale.low}
       data-high={scale.high}
       data-map={colours.name}

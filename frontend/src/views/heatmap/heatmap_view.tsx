@@ -1,38 +1,19 @@
 /** A grid of drawings: columns are runs, rows are samples or matrices. */
 
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { numberText } from "../../drawing/number_text";
-import { isBidirectional, quantity, selectedRuns, shownRuns, whatRunLacks } from "../../state/catalogue";
+import { isBidirectional, quantity, shownRuns } from "../../state/catalogue";
 import { choices } from "../../state/choices";
-import { isLoading, items, map, panels, scaleKind, sharedScale } from "../../state/panels";
+import { items, map, panels, scaleKind, sharedScale } from "../../state/panels";
 import { samples } from "../../state/series";
 import { setPanelPixels } from "../../state/wanted";
+import { AbsentRuns, Caption } from "../caption";
+import { type Room, useRoom } from "../room";
 import { ColourBar } from "./colour_bar";
 import { Grid } from "./grid";
-import { type GridLayout, layOut, type Room } from "./layout";
+import { type GridLayout, layOut } from "./layout";
 import { Readout } from "./readout";
 import { scaleText } from "./scale_text";
-
-/** The room of the view, followed as the window changes. */
-function useRoom(): { place: { current: HTMLDivElement | null }; room: Room } {
-  const place = useRef<HTMLDivElement>(null);
-  const [room, setRoom] = useState<Room>({ width: 0, height: 0 });
-  useLayoutEffect(() => {
-    const element = place.current;
-    if (element === null) return;
-    const measure = () => {
-      // A hidden tab has no size: keep the last.
-      if (element.clientWidth > 0) setRoom({ width: element.clientWidth, height: element.clientHeight });
-    };
-    measure();
-    const observer = new ResizeObserver(measure);
-    observer.observe(element);
-    return () => {
-      observer.disconnect();
-    };
-  }, []);
-  return { place, room };
-}
 
 const gutters = {
   left: 34,
@@ -73,15 +54,15 @@ function useLayout(room: Room): GridLayout {
   return layout;
 }
 
-function Caption() {
-  const { decades, shared } = choices.value;
+function HeatmapCaption() {
+  const { decades, shared, absolute } = choices.value;
   const scale = scaleKind.value;
   const what =
     quantity.value?.kind === "matrices"
       ? "Inputs (down) by gates and units (right)."
       : "Channels (down) by timesteps (right).";
   const { limit, low, high } = sharedScale.value;
-  const words = scaleText(scale, decades);
+  const words = scaleText(scale, decades, absolute);
   const isRange = scale === "linear" && !map.value.diverging;
   const reach = isRange
     ? ` from ${numberText(low, 3)} to ${numberText(high, 3)}`
@@ -90,17 +71,14 @@ function Caption() {
     ? `One scale for all panels: ${words}${limit > 0 ? reach : ""}.`
     : `Each panel has a scale of its own: ${words}.`;
   return (
-    <p class="caption">
+    <Caption>
       {what} {how}
-      <span class={isLoading.value ? "loading on" : "loading"} role="status">
-        {isLoading.value ? "Loading\u2026" : ""}
-      </span>
-    </p>
+    </Caption>
   );
 }
 
 /** What the colours outside the map mean; only where there is something of that colour. */
-function SpecialLegend() {
+export function SpecialLegend() {
   const arrays = panels.value.flatMap(({ array }) => array ?? []);
   const { nan, positiveInfinity, negativeInfinity } = map.value.special;
   const hasInf = arrays.some(({ inf }) => inf > 0);
@@ -121,22 +99,14 @@ function SpecialLegend() {
   );
 }
 
-function Absent() {
-  const lacking = selectedRuns.value.map((run) => ({ run: run.run, lack: whatRunLacks(run) }));
-  const sentences = lacking
-    .filter(({ lack }) => lack !== "")
-    .map(({ run, lack }) => `${run} has ${lack === "not this quantity" ? "none of this quantity here" : lack}`);
-  return sentences.length === 0 ? null : <p class="caption">{sentences.join("; ")}.</p>;
-}
-
 export function HeatmapView() {
   const { place, room } = useRoom();
   const layout = useLayout(room);
   const height = Math.max(180, Math.min(320, layout.height));
   return (
     <div class="view heatmap-view" ref={place}>
-      <Caption />
-      <Absent />
+      <HeatmapCaption />
+      <AbsentRuns />
       <div class="grid-and-bar">
         <Grid layout={layout} columnWidth={layout.width + beside()} />
         <div class="beside-grid">

@@ -1,9 +1,6 @@
 /** How the panels share the room: columns are runs, rows are samples or matrices. */
 
-export interface Room {
-  width: number;
-  height: number;
-}
+import { type Room } from "../room";
 
 /** A drawing's size on the screen, in CSS pixels. */
 export interface Drawn {

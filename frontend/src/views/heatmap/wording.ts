@@ -34,9 +34,26 @@ function directionOf({ layer }: ShownRun, channel: number, channels: number): st
   return ` (${layer.directions[channel < channels / 2 ? 0 : 1]})`;
 }
 
-function channelText(run: ShownRun, columns: Span, channels: number): string {
-  const name = isOne(columns) ? "channel" : "channels";
-  return `${name} ${rangeText(columns)}${directionOf(run, columns[0], channels)}`;
+/** "filter 3, row 2, column 5": the channels of a convolutional layer are filter by filter, each row by row. */
+function filterText(space: readonly number[], channel: number): string {
+  const axes = ["plane", "row", "column"].slice(-space.length);
+  const places: string[] = [];
+  let filter = channel;
+  for (let axis = space.length - 1; axis >= 0; axis -= 1) {
+    places.unshift(`${axes[axis]} ${filter % space[axis]}`);
+    filter = Math.floor(filter / space[axis]);
+  }
+  return [`filter ${filter}`, ...places].join(", ");
+}
+
+/** "channel 17 (forward)", "filter 3, row 2, column 5". */
+export function channelText(run: ShownRun, columns: Span, channels: number): string {
+  const { directions, space } = run.layer;
+  const direction = directionOf(run, columns[0], channels);
+  if (isOne(columns) && space.length > 0 && space.length <= 3) {
+    return `${filterText(space, columns[0] % (channels / directions.length))}${direction}`;
+  }
+  return `${isOne(columns) ? "channel" : "channels"} ${rangeText(columns)}${direction}`;
 }
 
 /** Columns of a kernel are gates × units, a block a gate. */

@@ -1,0 +1,25 @@
+/** Linear histograms of several blocks as one: edges lie on multiples of powers of two, so that nothing is guessed. */
+
+import { type LinearHistogram } from "./histogram";
+
+/** In the widest bins of all. */
+export function sumLinear(histograms: readonly LinearHistogram[]): LinearHistogram | null {
+  if (histograms.length === 0) return null;
+  const exponent = Math.max(...histograms.map((histogram) => histogram.exponent));
+  const counts = new Map<number, number>();
+  for (const histogram of histograms) {
+    const together = 2 ** (exponent - histogram.exponent);
+    histogram.counts.forEach((count, i) => {
+      const bin = Math.floor((histogram.first_bin + i) / together);
+      counts.set(bin, (counts.get(bin) ?? 0) + count);
+    });
+  }
+  const bins = [...counts.keys()];
+  const first = bins.reduce((a, b) => Math.min(a, b));
+  const last = bins.reduce((a, b) => Math.max(a, b));
+  return {
+    exponent,
+    first_bin: first,
+    counts: Array.from({ length: last - first + 1 }, (_, i) => counts.get(first + i) ?? 0),
+  };
+}

@@ -1,0 +1,34 @@
+/** Which colour map the drawings take. */
+
+import { type ColourMapName, colourMapNames } from "../drawing/colour_maps";
+import { choices, choose, type ColourChoice } from "../state/choices";
+import { Select } from "./controls";
+
+const mapTexts: Record<ColourMapName, string> = {
+  vik: "vik",
+  berlin: "berlin",
+  RdBu: "RdBu",
+  bwr: "bwr",
+  cividis: "cividis (sequential)",
+};
+
+/** `automatic` is the map that stands in while none is chosen. */
+export function ColourSelect({ automatic }: { automatic: ColourMapName }) {
+  const options: [ColourChoice, string][] = [
+    ["automatic", `automatic (${automatic})`],
+    ...colourMapNames.map((name): [ColourChoice, string] => [name, mapTexts[name]]),
+  ];
+  if (choices.value.colours !== "automatic") options[0] = ["automatic", "automatic"];
+  return (
+    <Select
+      id="colours"
+      label="Colours"
+      title="The colour map; automatic takes vik on light, berlin on dark, cividis for magnitudes"
+      value={choices.value.colours}
+      options={options}
+      onChange={(colours) => {
+        choose({ colours: colours as ColourChoice });
+      }}
+    />
+  );
+}

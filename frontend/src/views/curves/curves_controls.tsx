@@ -1,0 +1,66 @@
+/** What of the curves can be set. */
+
+import { quantity } from "../../state/catalogue";
+import { choices, choose, type PanelKind, type SharedAxes } from "../../state/choices";
+import { Checkbox, Select } from "../../ui/controls";
+import { SamplePicker } from "../../ui/sample_picker";
+import { ScaleControls } from "../../ui/scale_controls";
+import { ChannelSearch } from "./channel_search_box";
+
+function AxesSelect() {
+  const { panels, axes } = choices.value;
+  const options: [SharedAxes, string][] = [
+    ["all", "shared by all"],
+    ["row", `one for each ${panels} (row)`],
+    ["column", "one for each run (column)"],
+    ["none", "each panel its own"],
+  ];
+  return (
+    <Select
+      id="axes"
+      label="Y axis"
+      title="Which panels share a y axis: only what does can be compared by its height"
+      value={axes}
+      options={options}
+      onChange={(value) => {
+        choose({ axes: value as SharedAxes });
+      }}
+    />
+  );
+}
+
+export function CurvesControls() {
+  const { panels, zero } = choices.value;
+  if (quantity.value?.kind === "matrices") return null;
+  return (
+    <>
+      <SamplePicker />
+      <Select
+        id="panels"
+        label="Panels"
+        title="Whether a panel shows one channel with all samples overlaid, or one sample with all channels"
+        value={panels}
+        options={[
+          ["channel", "one for each channel"],
+          ["sample", "one for each sample"],
+        ]}
+        onChange={(value) => {
+          choose({ panels: value as PanelKind, open: null, zoom: null });
+        }}
+      />
+      <ChannelSearch />
+      <div class="group">
+        <ScaleControls become="heights" />
+        <AxesSelect />
+        <Checkbox
+          label="zero line"
+          title="Draw the line at zero, and keep it in sight; otherwise the axis follows the values"
+          checked={zero}
+          onChange={(value) => {
+            choose({ zero: value });
+          }}
+        />
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,97 @@
+/** What the view shows: the panels, and the axes that they share. */
+
+import { computed } from "@preact/signals";
+import { type BinAxis } from "../../drawing/bin_axis";
+import { type Rows, rowsOver, sharesByRow } from "../../drawing/density_map";
+import { axisOver, barsOf, densityLimit, type Histogram } from "../../drawing/histogram";
+import { type ScaleKind } from "../../drawing/colour_scale";
+import { choices } from "../../state/choices";
+import { scaleKind } from "../../state/panels";
+import { type SeriesOfRun, snappedStep } from "../../state/series";
+import { shownStatistics, type Wish } from "../../state/statistics";
+import { nearestStep } from "../../state/steps";
+import { arrange, type Group, type HistogramField, type HistogramPanel, panelsOf } from "./arrangement";
+import { thinnedSteps, withStep } from "./step_choice";
+
+const mostRidges = 24;
+const mostColumns = 128;
+
+function stepsOf({ series }: SeriesOfRun): number[] {
+  const at = snappedStep.value;
+  const { over } = choices.value;
+  if (over === "map") return thinnedSteps(series.steps, mostColumns);
+  if (over === "ridges") return withStep(thinnedSteps(series.steps, mostRidges), series.steps, at);
+  const nearest = at === null ? null : nearestStep(series.steps, at);
+  return nearest === null ? [] : [nearest];
+}
+
+const field = computed<HistogramField>(() => (scaleKind.value === "linear" ? "linear" : "magnitude"));
+
+export const wanted = computed<Wish>(() => ({
+  fields: ["count", "nan", "inf", "minimum", "maximum", field.value],
+  steps: stepsOf,
+}));
+
+export const groups = computed<Group[]>(() =>
+  arrange(shownStatistics.value, choices.value.over === "step", field.value),
+);
+
+export const isWaiting = computed(() => shownStatistics.value.some(({ stale }) => stale));
+
+/**
+ * Panels with the same key have the same axes: all gates of a matrix, and what else is wished. Overlaid runs always have.
+ * Matrices never share them: beside a bias of few values the thousands of a kernel would be a flat line.
+ */
+export function axesKey(group: Pick<Group, "run" | "direction">, panel: HistogramPanel): string {
+  const run = group.run?.run ?? null;
+  const { equal } = choices.value;
+  if (equal === "none") return panel.key;
+  if (equal === "direction") return JSON.stringify([panel.matrix, run, group.direction]);
+  return JSON.stringify([panel.matrix, equal === "directions" ? run : null]);
+}
+
+export interface PanelAxes {
+  key: string;
+  axis: BinAxis;
+  /** The density at which bars are cut off. */
+  limit: number;
+  /** For a density map: its rows, and the largest share in any row of the maps with these axes. */
+  rows: Rows;
+  largestShare: number;
+}
+
+function axesOver(key: string, histograms: readonly Histogram[], kind: ScaleKind): PanelAxes {
+  const { decades, clip, over } = choices.value;
+  const rows = rowsOver(histograms, kind, decades);
+  const axis = over === "map" ? rows.axis : axisOver(histograms, kind, decades);
+  const bars = over === "map" ? [] : histograms.map((histogram) => barsOf(histogram, axis));
+  const shares = over === "map" ? histograms.map((histogram) => sharesByRow(histogram, rows)) : [];
+  const largestShare = shares.reduce((most, row) => row.reduce((a, b) => Math.max(a, b), most), 0);
+  return { key, axis, limit: densityLimit(bars, clip), rows, largestShare };
+}
+
+/** The axes of every panel, by the panel's key. */
+export const axesOfPanels = computed<ReadonlyMap<string, PanelAxes>>(() => {
+  const kind = scaleKind.value;
+  const shared = new Map<string, HistogramPanel[]>();
+  for (const group of groups.value) {
+    for (const panel of panelsOf(group)) {
+      const key = axesKey(group, panel);
+      shared.set(key, [...(shared.get(key) ?? []), panel]);
+    }
+  }
+  const found = new Map<string, PanelAxes>();
+  for (const [key, members] of shared) {
+    const histograms = members.flatMap(({ traces }) =>
+      traces.flatMap(({ frames }) => frames.flatMap(({ histogram }) => histogram ?? [])),
+    );
+    const axes = axesOver(key, histograms, kind);
+    for (const panel of members) found.set(panel.key, axes);
+  }
+  return found;
+});
+
+/** The largest share in any of the maps: what their one colour bar is labelled with. */
+export const largestShare = computed(() =>
+  [...axesOfPanels.value.values()].reduce((most, axes) => Math.max(most, axes.largestShare), 0),
+);

@@ -1,0 +1,17 @@
+/** A word in a sentence that leads to another view. */
+
+import { choose } from "../state/choices";
+
+export function ViewLink({ view, children }: { view: string; children: string }) {
+  return (
+    <button
+      type="button"
+      class="inline-link"
+      onClick={() => {
+        choose({ view });
+      }}
+    >
+      {children}
+    </button>
+  );
+}

@@ -1,0 +1,138 @@
+/** The norm of one gate of one matrix over the steps, of all runs, in their colours. */
+
+import { visibleColour } from "../../drawing/line_colours";
+import { numberText } from "../../drawing/number_text";
+import { alongSteps, curvePath } from "../../drawing/step_curve";
+import { axisTicks, heightOf } from "../../drawing/value_axis";
+import { choices, choose } from "../../state/choices";
+import { dark } from "../../state/host";
+import { quantityPhrase, runColour } from "../../state/names";
+import { snappedStep } from "../../state/series";
+import { nearestStep, unionOfSteps } from "../../state/steps";
+import { type HistogramPanel, type Trace } from "../histograms/arrangement";
+import { panelText } from "../histograms/wording";
+import { normAxes, type NormAxes, pointedStep, pointsOf } from "./scene";
+
+const width = 1000;
+const height = 100;
+
+function traceText(trace: Trace): string {
+  const points = pointsOf(trace).flatMap(({ step, value }) => (value === null ? [] : [{ step, value }]));
+  const bad = trace.frames.filter(({ block }) => (block.nan ?? 0) + (block.inf ?? 0) > 0);
+  const spoilt = bad.length === 0 ? "" : `, NaN or Inf at ${bad.length} of ${trace.frames.length} steps`;
+  if (points.length === 0) return `${trace.run.run} nothing finite${spoilt}`;
+  const [first, last] = [points[0], points[points.length - 1]];
+  const from = `${numberText(first.value, 3)} at step ${first.step}`;
+  return `${trace.run.run} from ${from} to ${numberText(last.value, 3)} at step ${last.step}${spoilt}`;
+}
+
+function labelOf(panel: HistogramPanel): string {
+  const [{ run }] = panel.traces;
+  const norm = choices.value.norm === "l1" ? "L1" : "L2";
+  const subject = `${run.layer.layer} ${quantityPhrase(run.quantity.quantity)}, ${panelText(panel)}`;
+  return `${subject}: ${norm} norm over steps; ${panel.traces.map(traceText).join("; ")}`;
+}
+
+function stepsOf(panel: HistogramPanel): number[] {
+  return unionOfSteps(panel.traces.map(({ frames }) => frames.map(({ step }) => step)));
+}
+
+function onPointer(event: PointerEvent, panel: HistogramPanel, { first, last }: NormAxes): void {
+  const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
+  const step = nearestStep(stepsOf(panel), first + ((event.clientX - box.left) / box.width) * (last - first));
+  pointedStep.value = step === null ? null : { panel: panel.key, step };
+}
+
+function onKey(event: KeyboardEvent, panel: HistogramPanel): void {
+  if (event.altKey || event.ctrlKey || event.metaKey) return;
+  const turn = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  const now = pointedStep.value;
+  if (event.key === "Escape") pointedStep.value = null;
+  if (event.key === "Enter" && now !== null) choose({ step: now.step });
+  if (turn === undefined) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const steps = stepsOf(panel);
+  const at = now === null ? -1 : steps.indexOf(now.step);
+  const next = at < 0 ? (turn > 0 ? 0 : steps.length - 1) : Math.max(0, Math.min(steps.length - 1, at + turn));
+  pointedStep.value = { panel: panel.key, step: steps[next] };
+}
+
+function Curves({ panel, axes }: { panel: HistogramPanel; axes: NormAxes }) {
+  const { axis, first, last } = axes;
+  const x = (step: number) => alongSteps(step, first, last) * width;
+  const y = (value: number) => (1 - heightOf(axis, value)) * height;
+  return (
+    <svg
+      viewBox={`0 0 ${width} ${height}`}
+      preserveAspectRatio="none"
+      role="img"
+      tabindex={0}
+      aria-label={labelOf(panel)}
+      data-direction={panel.direction}
+      data-matrix={panel.matrix}
+      data-gate={panel.gate}
+      data-scale={axis.scale.kind}
+      data-decades={axis.scale.decades}
+      data-limit={axis.scale.limit}
+      data-first={first}
+      data-last={last}
+      onKeyDown={(event) => {
+        onKey(event, panel);
+      }}
+    >
+      {panel.traces.map((trace) => {
+        const colour = visibleColour(runColour(trace.run.position), dark.value);
+        const bad = trace.frames.filter(({ block }) => (block.nan ?? 0) + (block.inf ?? 0) > 0);
+        return (
+          <g key={trace.run.run} style={{ stroke: colour }}>
+            <path class="norm" d={curvePath(pointsOf(trace), x, y)} data-run={trace.run.run} />
+            <path class="norm-bad" d={bad.map(({ step }) => `M${x(step)} 0V8`).join("")} />
+          </g>
+        );
+      })}
+    </svg>
+  );
+}
+
+function Line({ at, axes, kind }: { at: number | null; axes: NormAxes; kind: string }) {
+  if (at === null) return null;
+  const left = `${alongSteps(at, axes.first, axes.last) * 100}%`;
+  return <i class={`norm-line ${kind}`} style={{ left }} aria-hidden="true" />;
+}
+
+export function NormChart({ panel }: { panel: HistogramPanel }) {
+  const axes = normAxes.value.get(panel.matrix);
+  if (axes === undefined) return null;
+  return (
+    <figure class="norm-chart">
+      <div class="norm-ticks" aria-hidden="true">
+        {axisTicks(axes.axis, 0.3).map(({ position, text }) => (
+          <span key={text} style={{ bottom: `${position * 100}%` }}>
+            {text}
+          </span>
+        ))}
+      </div>
+      <div
+        class="norm-plot"
+        onPointerMove={(event) => {
+          onPointer(event, panel, axes);
+        }}
+        onPointerLeave={() => {
+          pointedStep.value = null;
+        }}
+        onClick={() => {
+          if (pointedStep.value !== null) choose({ step: pointedStep.value.step });
+        }}
+      >
+        <Curves panel={panel} axes={axes} />
+        <Line at={snappedStep.value} axes={axes} kind="now" />
+        <Line at={pointedStep.value?.step ?? null} axes={axes} kind="here" />
+      </div>
+      <div class="norm-steps" aria-hidden="true">
+        <span>{axes.first}</span>
+        {axes.last === axes.first ? null : <span>{axes.last}</span>}
+      </div>
+    </figure>
+  );
+}
