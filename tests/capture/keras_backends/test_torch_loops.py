@@ -107,7 +107,7 @@ def test_an_output_may_be_changed_in_place(backend: str) -> None:
     with rnn_summary.attach(model, every=1, samples=None) as taps:
         hidden = gru(torch.tensor(x))
         hidden *= 2
-        torch.nn.functional.mse_loss(head(hidden), torch.tensor(y)).backward()
+        torch.nn.functional.mse_loss(head(hidden), torch.tensor(y)).backward()  # type: ignore[no-untyped-call]
         (record,) = taps.collect(0)
     np.testing.assert_allclose(record.sequences["activation"][:, 0], activation, rtol=1e-5, atol=1e-6)
     kernel, bias = head.get_weights()
