@@ -3,6 +3,9 @@
 A loop of one's own calls the model with `stateless_call`, differentiates with `jax.value_and_grad`, and updates with
 `optimizer.stateless_apply`, as Keras's guide has it. Forward-mode differentiation (jax.jvp) of a recorded layer is an
 error of JAX: capture a batch instead.
+
+Recurrent layers are recorded without a trace in the training, to the last bit. With other layers XLA may fuse what it
+sends, gradients of weights above all, in another way than what it doesn't.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

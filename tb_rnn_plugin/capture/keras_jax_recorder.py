@@ -9,8 +9,8 @@ import numpy as np
 
 from tb_rnn_plugin.capture import keras_calls, keras_jax_context
 from tb_rnn_plugin.capture.keras_jax_optimizer import OptimizerTap
-from tb_rnn_plugin.capture.keras_jax_sink import Applied, Key, Matrices, Sink, Tensors, wait
-from tb_rnn_plugin.capture.keras_layers import Array, Part, RecordedLayer
+from tb_rnn_plugin.capture.keras_jax_sink import Applied, Key, Matrices, Sink, Tensors, scanned, wait
+from tb_rnn_plugin.capture.keras_layers import Array, Part, RecordedLayer, RecurrentLayer
 from tb_rnn_plugin.capture.keras_override import Method, Override
 from tb_rnn_plugin.capture.keras_taps import Recording
 
@@ -122,8 +122,17 @@ class Recorder:
     def _calls(self, index: int, arrived: Mapping[Key, tuple[Tensors, Tensors]]) -> list[tuple[Part, ...]]:
         """The calls of one layer in order, a part for each tap."""
         taps = range(len(self._layers[index].tapped))
-        by_tap = [[arrays(arrived[key][0]) for key in sorted(arrived) if key[:2] == (index, tap)] for tap in taps]
+        by_tap = [
+            [self._part(index, arrived[key][0]) for key in sorted(arrived) if key[:2] == (index, tap)] for tap in taps
+        ]
         return list(zip(*by_tap, strict=False))
+
+    def _part(self, index: int, tensors: Tensors) -> dict[str, Array]:
+        part = arrays(tensors)
+        return {name: scanned(array) for name, array in part.items()} if self._is_scan(index) else part
+
+    def _is_scan(self, index: int) -> bool:
+        return isinstance(self._layers[index], RecurrentLayer)
 
     def _weights(
         self, index: int, arrived: Mapping[Key, tuple[Tensors, Tensors]], applied: Applied | None
@@ -164,7 +173,9 @@ class Recorder:
                 returned = call(*args, **kwargs)
                 try:
                     outputs = keras_calls.Outputs.of(layer, returned)
-                    return self._sink.through(index, tap, outputs, kept, weights) if outputs.tapped else returned
+                    if not outputs.tapped:
+                        return returned
+                    return self._sink.through((index, tap), outputs, kept, weights, is_scan=self._is_scan(index))
                 except Exception as error:  # noqa: BLE001
                     self._sink.error = error
                     return returned

@@ -53,23 +53,25 @@ class Sink:
         self._arrived: dict[int, dict[Key, tuple[Tensors, Tensors]]] = {}
         self._applied: tuple[int | None, Applied | None] = (None, None)
 
-    def through(self, layer: int, tap: int, outputs: keras_calls.Outputs, kept: Tensors, weights: Tensors) -> Any:
+    def through(
+        self, tap: tuple[int, int], outputs: keras_calls.Outputs, kept: Tensors, weights: Tensors, *, is_scan: bool
+    ) -> Any:
         """What a call returned, as it is; its gradient, on its way back, is sent with it. Runs while JAX traces.
 
         Everything is sent in the backward pass: a pass without one, as in validation, leaves what was recorded alone.
 
         Args:
-            layer: The index of the layer.
-            tap: The index of the tap.
+            tap: The index of the layer, and that of the tap on it.
             outputs: What the call returned.
             kept: What else is sent, by name.
             weights: What the call computed with.
+            is_scan: Whether a scan over time made these; they are then sent as `scanned` has them.
         """
         if self._backward is not None:  # a call after a backward pass belongs to the next pass
             self._pass += 1
             self._backward = None
             self._reached = set()
-        number, key, count = self._pass, (layer, tap, next(self._order)), outputs.kept
+        number, key, count = self._pass, (*tap, next(self._order)), outputs.kept
         names, matrices = tuple(kept), tuple(weights)
         identity: Any = jax.custom_vjp(lambda tensors, _: tensors)
 
@@ -80,11 +82,12 @@ class Sink:
             try:
                 if number == self._pass:
                     self._backward = _program()
-                    self._reached.add(layer)
+                    self._reached.add(tap[0])
                 tensors, (kept, weights) = residuals
                 part = keras_calls.part(tensors, gradients[:count]) | dict(zip(names, kept, strict=True))
                 arrive = functools.partial(self._arrive, number, key, tuple(part), matrices)
-                jax.debug.callback(arrive, tuple(part.values()), weights)
+                values = tuple(scanned(tensor) if is_scan else tensor for tensor in part.values())
+                jax.debug.callback(arrive, values, weights)
             except Exception as error:  # noqa: BLE001  # whatever goes wrong here must not end training
                 self.error = error
             return gradients, None
@@ -136,6 +139,16 @@ class Sink:
         if self.recording and (number is not None or self._arrived):
             gradients, weights = (dict(zip(of, values, strict=True)) for of, values in zip(names, given, strict=False))
             self._applied = (number, Applied(gradients, weights, given[-1]))
+
+
+def scanned(values: Any) -> Any:  # an array of JAX or numpy
+    """Time first, as a scan over time takes and makes sequences; and back again.
+
+    XLA then undoes what Keras did to them, at no cost. Asking for them as Keras returns them would make XLA lay them
+    out so in memory: what sums over them, such as a BatchNormalization, would then add in another order, and training
+    would differ in the last bit.
+    """
+    return values.swapaxes(0, 1) if values.ndim > 2 else values
 
 
 def _program() -> object:

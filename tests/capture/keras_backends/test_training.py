@@ -42,15 +42,18 @@ def optimised() -> Iterator[None]:
 
 
 def random_model() -> Any:
-    """Whatever else changes in training: dropout, running averages, metrics."""
+    """Whatever else changes in training: dropout, running averages, metrics.
+
+    The sums of the normalisation are long enough for their order to matter.
+    """
     keras.utils.set_random_seed(3)
     model = keras.Sequential(
         [
-            keras.Input((TIMESTEPS, 3)),
-            layers.LSTM(6, return_sequences=True, dropout=0.2, recurrent_dropout=0.2),
+            keras.Input((12, 3)),
+            layers.LSTM(16, return_sequences=True),
             layers.BatchNormalization(),
             layers.Dropout(0.3),
-            layers.GRU(4),
+            layers.GRU(4, dropout=0.2, recurrent_dropout=0.2),
             layers.Dense(2),
         ]
     )
@@ -83,13 +86,13 @@ class Losses(keras.callbacks.Callback):
 
 @on_each()
 def test_losses_and_weights_are_bitwise_the_same(backend: str, optimised: None) -> None:
-    x, y = data(80)
-    callbacks = {"taps": [Kept(every=3)], "probe": [Kept(every=3, probe=data(4))], "neither": []}
+    x, y = data(80, 12)
+    callbacks = {"taps": [Kept(every=3)], "probe": [Kept(every=3, probe=data(4, 12))], "neither": []}
     results = {}
     for recording, recorders in callbacks.items():
         model, losses = random_model(), Losses()
         history = model.fit(
-            x, y, batch_size=8, epochs=2, verbose=0, validation_data=data(4), callbacks=[losses, *recorders]
+            x, y, batch_size=8, epochs=2, verbose=0, validation_data=data(4, 12), callbacks=[losses, *recorders]
         )
         results[recording] = (losses.losses, history.history, variables(model))
         assert not is_tapped(model)
@@ -106,7 +109,7 @@ def test_losses_and_weights_are_bitwise_the_same(backend: str, optimised: None) 
 @on_each()
 def test_capture_leaves_the_model_as_it_was(backend: str) -> None:
     model = random_model()
-    x, y = data(4)
+    x, y = data(4, 12)
     model.train_on_batch(x, y)
     before, attributes_before = variables(model), attributes(model)
     capture_keras.capture(model, x, y, training=True)
