@@ -52,7 +52,9 @@ class Recorder:
         self._token = object()
         self._overrides: list[Override] = []
         self._factor = float(getattr(optimizer, "loss_scale_factor", None) or 1)
-        self._optimizer = optimizer and OptimizerTap(optimizer, layers, self._sink, self._token, matrices=matrices)
+        self._optimizer = None
+        if optimizer is not None:
+            self._optimizer = OptimizerTap(optimizer, layers, self._sink, self._token, matrices=matrices)
 
     @property
     def error(self) -> Exception | None:

@@ -124,6 +124,13 @@ class KerasTaps(taps.Taps):
         """The records of what was recorded since the last call, in model order; empty when no backward pass was."""
         if not self._attached:
             return []
+        try:
+            return self._take()
+        except Exception as error:  # noqa: BLE001  # training is worth more than its log
+            self._say(f"a step could not be recorded: {error!r}")
+            return []
+
+    def _take(self) -> list[record.LayerRecord]:
         recording = self._recorder.take()
         for notice in recording.notices:
             self._say(notice)

@@ -1,7 +1,8 @@
 """Taps on Keras layers whose backend is PyTorch: in fit, in loops of one's own, and on one batch.
 
 In a loop of one's own that trains with a Keras optimizer, weight gradients are what its `apply` is given; with any
-other optimizer they are what is in `.grad` of the parameters when it is time to write.
+other optimizer they are what is in `.grad` of the parameters when it is time to write. Where several passes come before
+a write, sequences are those of the last one.
 """
 
 import contextlib

@@ -18,7 +18,7 @@ pytest.importorskip("keras")
 import keras
 
 from tb_rnn_plugin.capture import keras as capture_keras
-from tb_rnn_plugin.capture import keras_layers
+from tb_rnn_plugin.capture import keras_calls, keras_layers
 from tests.capture.keras_backends.kept import Kept
 from tests.capture.keras_backends.network import TIMESTEPS, data, sgd, small_network
 
@@ -191,6 +191,22 @@ def test_an_error_in_the_step_takes_the_taps_off(backend: str) -> None:
     callback = Kept()
     model.fit(*data(4), verbose=0, callbacks=[callback])
     assert callback.written
+
+
+@on_each_with("where", {"outputs": "", "part": ""})
+def test_a_failing_tap_never_ends_training(backend: str, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no such thing")
+
+    monkeypatch.setattr(*{"outputs": (keras_calls.Outputs, "of"), "part": (keras_calls, "part")}[where], fail)
+    model = small_network()
+    model.compile(sgd(), "mse")
+    with capture_keras.attach(model, every=1, samples=4) as taps:
+        model.train_on_batch(*data(3))
+        with pytest.warns(UserWarning, match=r"RuntimeError\('no such thing'\)"):
+            assert taps.collect(0) == []
+        model.train_on_batch(*data(3))
+        assert taps.collect(1) == []  # it is said once
 
 
 COPIES: dict[str, Callable[[Any, Path], Any]] = {
