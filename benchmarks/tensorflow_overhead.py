@@ -20,6 +20,7 @@ UNITS, INPUTS, BATCH, TIMESTEPS = 256, 128, 16, 100
 ROUNDS = 12
 
 SEQUENCES = ("activation", "output_gradient")
+WITH_WEIGHTS = (*SEQUENCES, "weights", "weight_gradients")
 
 
 class TensorBoardHistograms(keras.callbacks.Callback):
@@ -56,12 +57,15 @@ Callbacks = Callable[[Path], list[keras.callbacks.Callback]]
 VARIANTS: dict[str, tuple[Callbacks, float | None]] = {
     "plain train step": (lambda _: [], None),
     "taps attached, nothing written": (lambda path: [rnn_summary.KerasCallback(path, every=10**9)], None),
-    "every 50 steps, everything": (lambda path: [rnn_summary.KerasCallback(path, every=50)], None),
+    "every 50 steps, everything": (lambda path: [rnn_summary.KerasCallback(path, every=50)], 1.005),
     "every step, activations and output gradients": (
         lambda path: [rnn_summary.KerasCallback(path, every=1, quantities=SEQUENCES)],
-        1.10,
+        1.05,
     ),
-    "every step, weights and weight gradients too": (lambda path: [rnn_summary.KerasCallback(path, every=1)], 1.30),
+    "every step, weights and weight gradients too": (
+        lambda path: [rnn_summary.KerasCallback(path, every=1, quantities=WITH_WEIGHTS)],
+        1.15,
+    ),
     "every step, a probe of 4 samples in a pass of its own": (
         lambda path: [
             rnn_summary.KerasCallback(

@@ -17,6 +17,7 @@ ROUNDS = 12
 BINS = 64
 
 SEQUENCES = ("activation", "output_gradient")
+WITH_WEIGHTS = (*SEQUENCES, "weights", "weight_gradients")
 
 
 class Network(torch.nn.Module):
@@ -109,7 +110,7 @@ VARIANTS: dict[str, tuple[Callable[[Network, Path], Logger], float | None]] = {
     "taps attached, nothing written": (own(every=10**9), None),
     "every 50 steps, everything": (own(every=50), 1.005),
     "every step, activations and output gradients": (own(every=1, quantities=SEQUENCES), 1.05),
-    "every step, weights and weight gradients too": (own(every=1), 1.20),
+    "every step, weights and weight gradients too": (own(every=1, quantities=WITH_WEIGHTS), 1.20),
     "peer: add_histogram of activations and gradients": (histograms(matrices=False), None),
     "peer: add_histogram of all of these": (histograms(matrices=True), None),
     "peer: hooks as wandb's, of activations and all gradients": (hooks, None),

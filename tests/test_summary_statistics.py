@@ -1,17 +1,19 @@
 """The light summary, against plain loops in Python's own floats."""
 
+import itertools
 import math
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from tb_rnn_plugin import encoding, summary_statistics
+from tb_rnn_plugin import encoding
 from tb_rnn_plugin.record import FloatArray, LayerRecord
 from tb_rnn_plugin.rnn_data_pb2 import LinearHistogram, Statistics
 from tb_rnn_plugin.summary_statistics import (
     PROFILE_QUANTILES,
     array_statistics,
+    matrix_statistics,
     quantity_summary,
     thin,
 )
@@ -45,12 +47,6 @@ ARRAYS |= {
 }
 
 
-@pytest.fixture(autouse=True, params=[0, 10**9], ids=["by bucket", "by value"])
-def way_of_counting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Large arrays are counted in another way than small ones; both count the same."""
-    monkeypatch.setattr(summary_statistics, "_FEWEST_FOR_BUCKETS", request.param)
-
-
 def histogram_of(values: FloatArray, bins: int) -> LinearHistogram:
     return array_statistics(values, bins=bins).values
 
@@ -61,9 +57,29 @@ def bin_edges(histogram: LinearHistogram) -> list[float]:
 
 @pytest.mark.parametrize("name", ARRAYS)
 def test_statistics_against_loops(name: str) -> None:
-    values = ARRAYS[name].ravel().tolist()
+    check_statistics(array_statistics(ARRAYS[name], bins=32, direction="forward", matrix="kernel"), ARRAYS[name])
+
+
+@pytest.mark.parametrize("names", list(itertools.pairwise(ARRAYS)), ids=" beside ".join)
+def test_statistics_of_gates_against_loops(names: tuple[str, str]) -> None:
+    """Each gate on its own, whatever lies beside it; of any number of gates."""
+    blocks = [ARRAYS[name].reshape(-1, 1) for name in (*names, names[0])]
+    rows = min(map(len, blocks))
+    blocks = [block[:rows] for block in blocks]
+    found = matrix_statistics(
+        np.concatenate(blocks, axis=1), ("update", "reset", "candidate"), bins=32, direction="forward", matrix="kernel"
+    )
+    assert [statistics.gate for statistics in found] == ["update", "reset", "candidate"]
+    for statistics, block in zip(found, blocks, strict=True):
+        check_statistics(statistics, block)
+        alone = array_statistics(block, bins=32)
+        assert statistics.values == alone.values
+        assert statistics.magnitudes == alone.magnitudes
+
+
+def check_statistics(statistics: Statistics, array: FloatArray) -> None:
+    values = array.ravel().tolist()
     finite = [v for v in values if math.isfinite(v)]
-    statistics = array_statistics(ARRAYS[name], bins=32, direction="forward", matrix="kernel")
     assert (statistics.direction, statistics.matrix) == ("forward", "kernel")
     assert statistics.count == len(values)
     assert statistics.nan_count == sum(math.isnan(v) for v in values)
