@@ -56,7 +56,7 @@ format: $(NODE_MODULES) $(STAMPS)/test  ## Format everything
 	$(NPM) run format
 
 .PHONY: benchmark
-benchmark: bundle $(STAMPS)/test browser  ## Measure what users wait for
+benchmark: bundle $(STAMPS)/test browser $(NODE_MODULES)  ## Measure what users wait for
 	$(BIN)/python -m benchmarks
 
 .PHONY: proto
@@ -67,6 +67,10 @@ proto: $(STAMPS)/protoc  ## Generate the protobuf module anew
 .PHONY: docs
 docs: $(STAMPS)/test  ## Write docs/frameworks.md from the tests
 	$(BIN)/python -m tests.framework_cases
+
+.PHONY: gallery
+gallery: bundle $(STAMPS)/test browser  ## Take the pictures of docs/gallery from the tab
+	$(BIN)/python -m demo.gallery
 
 .PHONY: lock
 lock: $(BIN)/python  ## Resolve requirements/test.in anew

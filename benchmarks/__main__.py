@@ -3,7 +3,7 @@
 import argparse
 import importlib
 
-NAMES = ("tensorflow_overhead", "torch_overhead", "reading")
+NAMES = ("tensorflow_overhead", "torch_overhead", "bptt_overhead", "reading", "drawing")
 
 
 def main() -> None:

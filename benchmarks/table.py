@@ -5,17 +5,29 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One measured variant."""
+    """One measured variant.
+
+    Attributes:
+        name: What was measured.
+        value: How much of `unit` it was.
+        unit: The unit of `value`.
+        ratio: How much that is of the first row's.
+        limit: The most that the ratio may be.
+        least: The least that the value may be.
+    """
 
     name: str
     value: float
     unit: str
     ratio: float
     limit: float | None = None
+    least: float | None = None
 
     @property
     def verdict(self) -> str:
-        """Whether the ratio is within its limit."""
+        """Whether the value and its ratio are within their limits."""
+        if self.least is not None:
+            return f"≥ {self.least:.0f} {'met' if self.value >= self.least else 'MISSED'}"
         if self.limit is None:
             return ""
         return f"≤ {self.limit:.2f} {'met' if self.ratio <= self.limit else 'MISSED'}"

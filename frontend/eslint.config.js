@@ -30,5 +30,9 @@ export default tseslint.config(
   forbid(["src/api.ts"], ["./state/*", "./views/*", "./ui/*", "./drawing/*"], "api.ts knows HTTP only"),
   forbid(["src/drawing/**"], ["../*"], "drawing knows arrays and pixels only"),
   forbid(["src/state/**"], ["../views/*", "../ui/*"], "state does not know who looks at it"),
-  forbid(["src/views/**", "src/ui/**"], ["../api", "../api.ts"], "views go through state, never HTTP"),
+  forbid(
+    ["src/views/**", "src/ui/**", "src/take_away/**"],
+    ["../api", "../api.ts", "../api_health", "**/api_health"],
+    "views go through state, never HTTP",
+  ),
 );

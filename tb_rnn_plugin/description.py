@@ -49,6 +49,7 @@ class LayerDescription:
         shapes: Direction to matrix name to the shape in which the matrix is recorded.
         sequences: Quantity to its number of channels, of both directions together; None where that isn't known before
             the layer is called.
+        derived: The same of what is computed of it beside: gradient through time, gates, cell state, of all timesteps.
         timesteps: How many timesteps the sequences have, where that doesn't follow the input: 1 for a layer that
             returns its last output only.
         settings: What else the layer was made with, in the words of its framework: activation functions, dropout,
@@ -65,6 +66,7 @@ class LayerDescription:
     gates: tuple[str, ...] = ()
     shapes: Mapping[str, Mapping[str, Shape]] = dataclasses.field(default_factory=dict)
     sequences: Mapping[str, int | None] = dataclasses.field(default_factory=dict)
+    derived: Mapping[str, int | None] = dataclasses.field(default_factory=dict)
     timesteps: int | None = None
     settings: Mapping[str, str] = dataclasses.field(default_factory=dict)
     penalties: Mapping[str, Mapping[str, Penalty]] = dataclasses.field(default_factory=dict)
@@ -82,7 +84,7 @@ class LayerDescription:
 
     @property
     def bytes_per_timestep(self) -> int:
-        """The size of one timestep of one sample in one write, of all sequences whose channels are known."""
+        """The size of one timestep of one sample in one write, of all recorded sequences whose channels are known."""
         return BYTES_PER_NUMBER * sum(channels or 0 for channels in self.sequences.values())
 
     def size(self, samples: int, timesteps: int) -> int:
@@ -91,7 +93,9 @@ class LayerDescription:
         4 bytes × (samples × timesteps × channels of all sequences + 2 × weights); the statistics beside them take some
         kilobytes more.
         """
-        return samples * (self.timesteps or timesteps) * self.bytes_per_timestep + 2 * self.weight_bytes
+        derived = BYTES_PER_NUMBER * sum(channels or 0 for channels in self.derived.values())
+        a_sample = (self.timesteps or timesteps) * self.bytes_per_timestep + timesteps * derived
+        return samples * a_sample + 2 * self.weight_bytes
 
     @property
     def penalty(self) -> float:

@@ -1,7 +1,9 @@
 """Writing into a directory: an event file of our own, from a background thread."""
 
 import atexit
+import collections
 import contextlib
+import dataclasses
 import io
 import itertools
 import multiprocessing.util
@@ -15,11 +17,29 @@ from pathlib import Path
 
 from tensorboard.compat.proto import event_pb2
 
+from tb_rnn_plugin.derivation import completed, left_out, without_recurrence
+from tb_rnn_plugin.diagnosis import RunDiagnosis
 from tb_rnn_plugin.event_file import FILE_VERSION, write_record
+from tb_rnn_plugin.record import LayerRecord
 from tb_rnn_plugin.summary_events import EventWriter, SummaryEvent, Write, events
 
 # Bounds the memory of what waits to be written: when as many writes are waiting, the training loop waits too.
 _MOST_WAITING = 8
+# Of these, how many may wait for their gradients through time to be computed; of more, the oldest go without.
+_MOST_COMPUTATIONS = 4
+
+
+@dataclasses.dataclass(eq=False)
+class _Waiting:
+    """A write that waits in the queue.
+
+    Attributes:
+        write: The write.
+        computes: Whether what follows from its recurrences is still to be computed.
+    """
+
+    write: Write
+    computes: bool
 
 
 class DirectoryWriter(EventWriter):
@@ -54,9 +74,13 @@ class DirectoryWriter(EventWriter):
         except OSError as error:
             reason = f"writer: expected a directory that can be written to, got {str(directory)!r} ({error.strerror})"
             raise OSError(error.errno, reason) from error
-        self._queue: queue.Queue[Write | None] = queue.Queue(_MOST_WAITING)
+        self._queue: queue.Queue[_Waiting | None] = queue.Queue(_MOST_WAITING)
+        self._computations = _Computations()
         self._failure: Exception | None = None
+        self._left_out: dict[str, str] = {}  # layer to reason, as found by the thread
+        self._said: set[str] = set()
         self._closed = False
+        self.diagnosis = RunDiagnosis()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"tb_rnn_plugin {directory}", daemon=True)
         self._thread.start()
@@ -68,16 +92,16 @@ class DirectoryWriter(EventWriter):
 
     def write(self, write: Write) -> None:
         """Queues; waits only while the queue is full."""
-        self._warn_of_failure()
+        self._warn()
         with self._lock:
             if self._closed:
                 raise ValueError(f"writer: {self.path.parent} was closed.")
-            self._queue.put(write)
+            self._queue.put(self._computations.waiting(write))
 
     def flush(self) -> None:
         """Waits until the queue is empty."""
         self._queue.join()
-        self._warn_of_failure()
+        self._warn(last=True)
 
     def close(self) -> None:
         """Writes what is queued and closes the file. Calling it again does nothing."""
@@ -87,13 +111,15 @@ class DirectoryWriter(EventWriter):
             self._closed = True
             self._queue.put(None)
         self._thread.join()
+        self.diagnosis.forget()
         self._file.close()
-        self._warn_of_failure()
+        self._warn(last=True)
 
     def _run(self) -> None:
-        while (write := self._queue.get()) is not None:
+        while (waiting := self._queue.get()) is not None:
             try:
-                for event in events(write):
+                completion = self._completed if self._computations.begin(waiting) else without_recurrence
+                for event in events(waiting.write, completion):
                     if self._overtakes(event):
                         self._append_restart(event)
                     self._append(*event.pieces)
@@ -103,6 +129,9 @@ class DirectoryWriter(EventWriter):
             finally:
                 self._queue.task_done()
         self._queue.task_done()
+
+    def _completed(self, record: LayerRecord) -> LayerRecord | None:
+        return completed(record, self._left_out.setdefault)
 
     def _append(self, *event: bytes) -> None:
         end = self._file.tell()
@@ -134,8 +163,22 @@ class DirectoryWriter(EventWriter):
             restart = event_pb2.Event(wall_time=event.wall_time, step=event.step, session_log=session_log)
             self._append(restart.SerializeToString())
 
-    def _warn_of_failure(self) -> None:
+    def _warn(self, *, last: bool = False) -> None:
+        """Says what went wrong since the last call; at the last one all of it."""
         failure, self._failure = self._failure, None
+        for layer, reason in list(self._left_out.items()):
+            if layer not in self._said:
+                self._said.add(layer)
+                warnings.warn(f"rnn_summary: {left_out(layer, reason)}", stacklevel=4)
+        dropped = self._computations.dropped(last=last)
+        if dropped:
+            warnings.warn(
+                f"rnn_summary.write: gradients through time, gates and cell states of {dropped} writes to "
+                f"{self.path.parent} are left out, since writes come faster than these can be computed; all else is "
+                "written. Write less often (every=), keep fewer samples, or turn them off (bptt=False).",
+                RuntimeWarning,
+                stacklevel=4,
+            )
         if failure is not None:
             warnings.warn(
                 f"rnn_summary.write: a step could not be written to {self.path} and is lost ({failure}); earlier "
@@ -143,6 +186,45 @@ class DirectoryWriter(EventWriter):
                 RuntimeWarning,
                 stacklevel=4,
             )
+
+
+class _Computations:
+    """The writes that wait for something to be computed: bounded, so that they keep neither memory nor training busy.
+
+    Where more are waiting than may, the oldest go without: what is newest is what is looked at.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: collections.deque[_Waiting] = collections.deque()
+        self._lock = threading.Lock()
+        self._dropped = 0
+        self._said = 0
+
+    def waiting(self, write: Write) -> _Waiting:
+        """A write that is about to be queued."""
+        made = _Waiting(write, any(record.recurrence and record.recurrence.quantities for record in write.records))
+        if made.computes:
+            with self._lock:
+                self._waiting.append(made)
+                while len(self._waiting) > _MOST_COMPUTATIONS:
+                    self._waiting.popleft().computes = False
+                    self._dropped += 1
+        return made
+
+    def begin(self, waiting: _Waiting) -> bool:
+        """Whether the computation of a write that leaves the queue is to be made."""
+        with self._lock:
+            if waiting.computes:
+                self._waiting.remove(waiting)
+            return waiting.computes
+
+    def dropped(self, *, last: bool) -> int:
+        """How many there were that went without, when it is time to say so: not at each one, nor with none more."""
+        with self._lock:
+            due = self._dropped > self._said and (last or self._dropped >= 2 * self._said)
+            if due:
+                self._said = self._dropped
+            return self._dropped if due else 0
 
 
 class _Whole:

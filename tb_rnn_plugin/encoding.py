@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -18,6 +18,7 @@ from tb_rnn_plugin.rnn_data_pb2 import (
     ArrayDirectory,
     ArrayEntry,
     Layer,
+    Measure,
     QuantitySummary,
 )
 from tb_rnn_plugin.summary_statistics import quantity_summary
@@ -46,8 +47,13 @@ class EncodedQuantity:
     """One quantity of a record, as it is stored."""
 
     quantity: str
-    summary: bytes
+    header: QuantitySummary
     blobs: list[bytes]
+
+    @property
+    def summary(self) -> bytes:
+        """The light summary, serialized."""
+        return self.header.SerializeToString()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,13 +74,20 @@ def quantities(record: LayerRecord) -> list[str]:
     return [*record.sequences, *(quantity for quantity in MATRIX_QUANTITIES if getattr(record, quantity))]
 
 
-def encode(record: LayerRecord, *, samples: int | None, dtype: DType) -> list[EncodedQuantity]:
+def encode(
+    record: LayerRecord,
+    *,
+    samples: int | None,
+    dtype: DType,
+    measured: Callable[[str], Sequence[Measure]] = lambda _: (),
+) -> list[EncodedQuantity]:
     """Every quantity of a record as a light summary and blobs of arrays.
 
     Args:
         record: What to encode.
         samples: Of how many samples the arrays are kept; None: of all. The summaries are over all samples.
         dtype: How the arrays are stored.
+        measured: Takes a quantity, and gives its measures.
     """
     encoded = []
     for quantity in quantities(record):
@@ -86,8 +99,9 @@ def encode(record: LayerRecord, *, samples: int | None, dtype: DType) -> list[En
             samples_kept=0 if quantity in MATRIX_QUANTITIES else len(arrays),
             statistics=statistics,
             profiles=profiles,
+            measures=measured(quantity),
         )
-        encoded.append(EncodedQuantity(quantity, summary.SerializeToString(), encode_arrays(arrays, dtype)))
+        encoded.append(EncodedQuantity(quantity, summary, encode_arrays(arrays, dtype)))
     return encoded
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from tensorboard.compat.proto import event_pb2
 
+from tb_rnn_plugin.diagnosis import of_writer
 from tb_rnn_plugin.directory_writer import directory_writer
 from tb_rnn_plugin.event_file import write_record
-from tb_rnn_plugin.summary_events import EventWriter, Write, events, values
+from tb_rnn_plugin.summary_events import EventWriter, Write, completed_records, events, values
 
 
 def resolve(writer: object) -> EventWriter:
@@ -54,6 +55,7 @@ class TensorFlowWriter(EventWriter):
 
         self._tf = tf
         self._writer = writer
+        self.diagnosis = of_writer(writer)
         if writer is None:
             with tf.summary.record_if(True):  # then only a missing writer says no
                 if not tf.summary.should_record_summaries():
@@ -63,10 +65,12 @@ class TensorFlowWriter(EventWriter):
         """Writes at once: the user may close the writer at any time. Heeds the user's `tf.summary.record_if`."""
         tf = self._tf
         with self._writer.as_default() if self._writer is not None else contextlib.nullcontext(), tf.device("cpu:0"):
-            for position, record in enumerate(write.records):
+            for position, record in completed_records(write):
                 for value in values(record, position, write):
-                    tensor = tf.constant(value.content, dtype=tf.string)
+                    kind = tf.float32 if isinstance(value.content, float) else tf.string
+                    tensor = tf.constant(value.content, dtype=kind)
                     tf.summary.write(value.tag, tensor, step=write.step, metadata=value.metadata)
+        write.diagnosis.judge(write.options)
 
     def flush(self) -> None:
         """Flushes the user's writer, which TensorFlow would do every two minutes."""
@@ -85,6 +89,7 @@ class TorchWriter(EventWriter):
     def __init__(self, writer: Any) -> None:  # torch's type, which is not imported here
         """Takes the user's writer."""
         self._writer = writer
+        self.diagnosis = of_writer(writer)
 
     def write(self, write: Write) -> None:
         """Hands the events to the writer's own queue at once: the user may close the writer at any time."""

@@ -4,26 +4,26 @@ Each `_x` route parses and answers; its `x_impl` takes and returns plain values.
 """
 
 import dataclasses
-import functools
-import hashlib
 import json
-import logging
-import mimetypes
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tensorboard import errors, plugin_util
 from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import Request, Response
-from werkzeug.security import safe_join
 
 from tb_rnn_plugin import __version__, metadata, parameters
+from tb_rnn_plugin.array_answer import Entry, arrays_impl, missing_json, packed
+from tb_rnn_plugin.array_layout import EmptyRegionError, Layout
+from tb_rnn_plugin.binned_histograms import Block, Histogram, binned_histograms
 from tb_rnn_plugin.block_statistics import block_statistics
-from tb_rnn_plugin.encoding import ArrayKey, to_bfloat16
-from tb_rnn_plugin.parameters import Layout
-from tb_rnn_plugin.pooling import block_length, pool
+from tb_rnn_plugin.channel_order import ChannelOrder, channel_order
+from tb_rnn_plugin.diagnostics.catalogue import UPDATE_RATIO
+from tb_rnn_plugin.encoding import ArrayKey
+from tb_rnn_plugin.health_answer import health_answer
+from tb_rnn_plugin.history_data import HistoryData
+from tb_rnn_plugin.newest_cache import NewestCache
+from tb_rnn_plugin.profiles_answer import profiles_answer
 from tb_rnn_plugin.query import (
     KeptStep,
     Listing,
@@ -31,64 +31,14 @@ from tb_rnn_plugin.query import (
     RnnData,
     SeriesKey,
     SummaryStep,
-    as_matrix,
-    count_nonfinite,
 )
-from tb_rnn_plugin.record import MATRIX_QUANTITIES, FloatArray
+from tb_rnn_plugin.record import MATRIX_QUANTITIES
+from tb_rnn_plugin.responses import bytes_answer, digest, experiment_of, json_answer, revalidated, route
 from tb_rnn_plugin.rnn_data_pb2 import Layer, QuantitySummary
+from tb_rnn_plugin.static_files import ENTRY, static_answer
+from tb_rnn_plugin.update_ratios import update_ratios
 
-logger = logging.getLogger(__name__)
-
-_STATIC = Path(__file__).parent / "static"
-_ENTRY = "index.js"
-
-_ALIGNMENT = 8
-
-_NOT_BUILT = """\
-export function render() {
-  const note = document.createElement("p");
-  note.style.cssText = "font: 14px sans-serif; padding: 2em; background: white; color: black";
-  note.textContent = "tb_rnn_plugin was installed without its frontend. " +
-    "Reinstall it: pip install --force-reinstall tb-rnn-plugin";
-  document.body.append(note);
-}
-"""
-
-
-_Handler = Callable[["RnnPlugin", Request], Response]
-
-
-def _route(handler: _Handler) -> Callable[["RnnPlugin", dict[str, Any], Any], Iterable[bytes]]:
-    """A WSGI application of a handler, which answers every error as JSON."""
-
-    @functools.wraps(handler)
-    def application(self: "RnnPlugin", environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        request = Request(environ)
-        try:
-            if request.method not in {"GET", "HEAD"}:
-                response = _error(request, 405, f"method: expected GET, got {request.method}.")
-                response.headers["Allow"] = "GET, HEAD"
-            else:
-                response = handler(self, request)
-        except parameters.BadRequestError as error:
-            response = _error(request, 400, str(error))
-        except (NotFoundError, errors.NotFoundError) as error:
-            response = _error(request, 404, str(error))
-        except errors.PublicError as error:
-            response = _error(request, error.http_code, str(error))
-        except Exception as error:
-            logger.exception("%s %s failed", request.method, request.full_path)
-            response = _error(
-                request, 500, f"tb_rnn_plugin failed ({type(error).__name__}); TensorBoard's log says more."
-            )
-        return response(environ, start_response)
-
-    return application
-
-
-def _error(request: Request, status: int, message: str) -> Response:
-    response: Response = http_util.Respond(request, {"error": message}, "application/json", code=status)
-    return response
+_ORDERS_CACHED = 512
 
 
 class RnnPlugin(base_plugin.TBPlugin):
@@ -100,6 +50,8 @@ class RnnPlugin(base_plugin.TBPlugin):
         """Takes TensorBoard's context; reads nothing yet."""
         super().__init__(context)
         self._data = RnnData(context.data_provider)
+        self._histories = HistoryData(self._data, context.data_provider)
+        self._orders: NewestCache[ChannelOrder] = NewestCache(_ORDERS_CACHED)
 
     def get_plugin_apps(self) -> dict[str, Any]:
         """The routes, below /data/plugin/rnn/."""
@@ -108,7 +60,9 @@ class RnnPlugin(base_plugin.TBPlugin):
             "/series": self._series,
             "/statistics": self._statistics,
             "/arrays": self._arrays,
-            f"/{_ENTRY}": self._entry,
+            "/profiles": self._profiles,
+            "/health": self._health,
+            f"/{ENTRY}": self._entry,
             "/static/*": self._static,
         }
 
@@ -122,19 +76,19 @@ class RnnPlugin(base_plugin.TBPlugin):
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
         """The tab is called RNN; its page is ours, loaded in a frame."""
-        return base_plugin.FrontendMetadata(es_module_path=f"/{_ENTRY}", tab_name="RNN")
+        return base_plugin.FrontendMetadata(es_module_path=f"/{ENTRY}", tab_name="RNN")
 
-    @_route
+    @route
     def _index(self, request: Request) -> Response:
-        listing = self._data.listing(*_experiment(request))
+        listing = self._data.listing(*experiment_of(request))
         content = index_impl(listing)
-        content["revision"] = _digest(json.dumps(content, sort_keys=True))
+        content["revision"] = digest(json.dumps(content, sort_keys=True))
         response = http_util.Respond(request, content, "application/json")
-        return _revalidated(request, response, content["revision"])
+        return revalidated(request, response, content["revision"])
 
-    @_route
+    @route
     def _series(self, request: Request) -> Response:
-        experiment = _experiment(request)
+        experiment = experiment_of(request)
 
         def answer(series: SeriesKey) -> dict[str, Any]:
             summaries = self._data.summaries(*experiment, series)
@@ -146,78 +100,115 @@ class RnnPlugin(base_plugin.TBPlugin):
 
         return _answer_each_series(request, "series", answer)
 
-    @_route
+    @route
     def _statistics(self, request: Request) -> Response:
-        experiment = _experiment(request)
+        experiment = experiment_of(request)
         fields = parameters.statistics_fields(request)
         steps = parameters.optional_steps(request)
+        bins = parameters.bins(request)
 
         def answer(series: SeriesKey) -> dict[str, Any]:
             summaries = self._data.summaries(*experiment, series)
-            return statistics_impl(series, [one for one in summaries if steps is None or one.step in steps], fields)
+            wanted = [one for one in summaries if steps is None or one.step in steps]
+            if bins is None:
+                return statistics_impl(series, wanted, fields)
+            return statistics_impl(
+                series, wanted, fields, binned_histograms(self._data, experiment, series, wanted, bins)
+            )
 
         return _answer_each_series(request, "statistics", answer)
 
-    @_route
+    @route
     def _arrays(self, request: Request) -> Response:
-        experiment = _experiment(request)
+        experiment = experiment_of(request)
         keys = parameters.array_keys(request)
         layout = parameters.layout(request)
         series = parameters.series_keys(request, parameters.MOST_RUNS_OF_ARRAYS)
+        if layout.order is not None and any(key.quantity in MATRIX_QUANTITIES for key in series):
+            raise parameters.BadRequestError("order: expected a quantity of timesteps and channels, got matrices.")
         steps = parameters.steps(request, len(series))
+        order_steps = parameters.order_steps(request, len(series)) or steps
         wanted: list[tuple[SeriesKey, KeptStep, Sequence[ArrayKey] | None]] = []
+        ordered: list[KeptStep] = []
         missing: list[dict[str, Any]] = []
-        for key, step in zip(series, steps, strict=True):
+        for key, step, order_step in zip(series, steps, order_steps, strict=True):
             try:
-                wanted.append((key, self._data.kept_step(*experiment, key, step), keys))
+                kept, like = (self._data.kept_step(*experiment, key, at) for at in (step, order_step))
             except NotFoundError as error:
-                missing.append(_missing(key, step, ArrayKey(), str(error)))
+                missing.append(missing_json(key, step, ArrayKey(), str(error)))
+                continue
+            wanted.append((key, kept, keys))
+            ordered.append(like)
         if not wanted:
             raise NotFoundError(missing[0]["reason"])
-        etag = _digest(repr((experiment[1], wanted, missing, layout)))
+        etag = digest(repr((experiment[1], wanted, ordered, missing, layout)))
         if request.if_none_match.contains(etag):
-            return _revalidated(request, Response(), etag)
-        return self._answer_arrays(request, experiment, wanted, missing, layout, etag)
+            return revalidated(request, Response(), etag)
+        return self._answer_arrays(request, experiment, wanted, ordered, missing, layout, etag)
 
     def _answer_arrays(
         self,
         request: Request,
         experiment: tuple[Any, str],
         wanted: Sequence[tuple[SeriesKey, KeptStep, Sequence[ArrayKey] | None]],
+        ordered: Sequence[KeptStep],
         missing: list[dict[str, Any]],
         layout: Layout,
         etag: str,
     ) -> Response:
-        described: list[dict[str, Any]] = []
-        payloads: list[bytes] = []
-        offset = 0
+        entries: list[Entry] = []
         unread = False
-        for (series, kept, _), arrays in zip(wanted, self._data.arrays(*experiment, wanted), strict=True):
+        found = self._data.arrays(*experiment, wanted)
+        for (series, kept, _), like, arrays in zip(wanted, ordered, found, strict=True):
             for read in arrays:
                 if read.array is None:
                     unread = True
-                    missing.append(_missing(series, kept.step, read.key, read.reason))
+                    missing.append(missing_json(series, kept.step, read.key, read.reason))
                     continue
-                description, payload = arrays_impl(series, kept, read.key, read.array, layout)
-                described.append({**description, "offset": offset, "bytes": len(payload)})
-                payloads.append(payload + bytes(-len(payload) % _ALIGNMENT))
-                offset += len(payloads[-1])
-        if not described:
+                try:
+                    order = self._order_of(experiment, series, like, layout)
+                    entries.append(arrays_impl(series, kept, read.key, read.array, layout, order))
+                except EmptyRegionError as error:
+                    missing.append(missing_json(series, kept.step, read.key, str(error)))
+                except NotFoundError as error:
+                    unread = True
+                    missing.append(missing_json(series, kept.step, read.key, str(error)))
+        if not entries:
             raise NotFoundError(missing[0]["reason"])
-        head = json.dumps({"arrays": described, "missing": missing}).encode()
-        head += b" " * (-(4 + len(head)) % _ALIGNMENT)
-        body = b"".join([len(head).to_bytes(4, "little"), head, *payloads])
-        response = http_util.Respond(request, body, "application/octet-stream")
         # What could not be read now may be read the next time, under the same tag.
-        return response if unread else _revalidated(request, response, etag)
+        return bytes_answer(request, packed(entries, missing), None if unread else etag)
 
-    @_route
+    def _order_of(
+        self, experiment: tuple[Any, str], series: SeriesKey, kept: KeptStep, layout: Layout
+    ) -> ChannelOrder | None:
+        """The order that is asked for, of the sample that it is to be of."""
+        measure, sample = layout.order, layout.order_sample
+        if measure is None:
+            return None
+
+        def made() -> ChannelOrder:
+            ((read,),) = self._data.arrays(*experiment, [(series, kept, [ArrayKey(sample=sample)])])
+            if read.array is None:
+                raise NotFoundError(f"order_sample: {read.reason}")
+            return channel_order(read.array, measure, layout.split)
+
+        return self._orders.get((experiment[1], series, kept.step, measure, sample, layout.split), kept, made)
+
+    @route
+    def _profiles(self, request: Request) -> Response:
+        return profiles_answer(self._data, request)
+
+    @route
+    def _health(self, request: Request) -> Response:
+        return health_answer(self._histories, request)
+
+    @route
     def _entry(self, request: Request) -> Response:
-        return _static_response(request, _ENTRY)
+        return static_answer(request, ENTRY)
 
-    @_route
+    @route
     def _static(self, request: Request) -> Response:
-        return _static_response(request, request.path.partition("/static/")[2])
+        return static_answer(request, request.path.partition("/static/")[2])
 
 
 def _answer_each_series(request: Request, name: str, answer: Callable[[SeriesKey], dict[str, Any]]) -> Response:
@@ -232,8 +223,7 @@ def _answer_each_series(request: Request, name: str, answer: Callable[[SeriesKey
     if not found:
         raise NotFoundError(missing[0]["reason"])
     content = {name: found, "missing": missing}
-    response = http_util.Respond(request, content, "application/json")
-    return _revalidated(request, response, _digest(json.dumps(content)))
+    return json_answer(request, content)
 
 
 def index_impl(listing: Listing) -> dict[str, Any]:
@@ -285,13 +275,24 @@ def series_impl(series: SeriesKey, summaries: Sequence[SummaryStep], kept: Seque
     }
 
 
-def statistics_impl(series: SeriesKey, summaries: Sequence[SummaryStep], fields: Sequence[str]) -> dict[str, Any]:
-    """The statistics of one series as JSON has them."""
+def statistics_impl(
+    series: SeriesKey,
+    summaries: Sequence[SummaryStep],
+    fields: Sequence[str],
+    binned: Sequence[Mapping[Block, Histogram]] | None = None,
+) -> dict[str, Any]:
+    """The statistics of one series as JSON has them; with the histograms that were counted anew, if any were."""
+    blocks = block_statistics(summaries, [field for field in fields if field != UPDATE_RATIO])
+    if binned is not None:
+        for block in blocks:
+            name = (block["direction"], block["matrix"], block["gate"])
+            block["binned"] = [of_step.get(name) for of_step in binned]
     return {
         **dataclasses.asdict(series),
         "steps": [step.step for step in summaries],
         "wall_times": [step.wall_time for step in summaries],
-        "blocks": block_statistics(summaries, fields),
+        "blocks": blocks,
+        **({"matrices": update_ratios(summaries)} if UPDATE_RATIO in fields else {}),
     }
 
 
@@ -299,68 +300,3 @@ def _largest_magnitude(summary: QuantitySummary) -> float | None:
     """None when nothing is finite: JSON has no other way to say it."""
     finite = [part for part in summary.statistics if part.count > part.nan_count + part.inf_count]
     return max((max(abs(part.minimum), abs(part.maximum)) for part in finite), default=None)
-
-
-def arrays_impl(
-    series: SeriesKey, kept: KeptStep, key: ArrayKey, array: FloatArray, layout: Layout
-) -> tuple[dict[str, Any], bytes]:
-    """One array: what JSON says of it, and its bytes."""
-    full = as_matrix(array)
-    row_block = block_length(full.shape[0], layout.max_rows)
-    column_block = block_length(full.shape[1], layout.max_columns)
-    pooled = pool(full, row_block, column_block)
-    nan, inf = count_nonfinite(full)
-    payload = to_bfloat16(pooled).astype("<u2") if layout.dtype == "bfloat16" else pooled.astype("<f4", copy=False)
-    return {
-        **dataclasses.asdict(series),
-        "step": kept.step,
-        "wall_time": kept.wall_time,
-        **_array_key_json(key),
-        "shape": list(pooled.shape),
-        "full_shape": list(full.shape),
-        "row_block": row_block,
-        "column_block": column_block,
-        "dtype": layout.dtype,
-        "nan": nan,
-        "inf": inf,
-    }, payload.tobytes()
-
-
-def _array_key_json(key: ArrayKey) -> dict[str, Any]:
-    return {"sample": key.sample, "matrix": f"{key.direction}/{key.matrix}" if key.matrix else None}
-
-
-def _missing(series: SeriesKey, step: int, key: ArrayKey, reason: str) -> dict[str, Any]:
-    return {**dataclasses.asdict(series), "step": step, **_array_key_json(key), "reason": reason}
-
-
-def _experiment(request: Request) -> tuple[Any, str]:
-    return plugin_util.context(request.environ), plugin_util.experiment_id(request.environ)
-
-
-def _static_response(request: Request, name: str) -> Response:
-    path = safe_join(str(_STATIC), name)
-    try:
-        content = Path(path).read_bytes() if path is not None else None
-    except (OSError, ValueError):  # no such file, a directory, or a name that can't be one
-        content = None
-    if content is None:
-        if name != _ENTRY:
-            raise NotFoundError(f"there is no static file {name!r}.")
-        content = _NOT_BUILT.encode()
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    if name.endswith(".js"):  # some systems say text/plain, which a browser does not import
-        kind = "text/javascript"
-    return _revalidated(request, http_util.Respond(request, content, kind), hashlib.sha256(content).hexdigest())
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _revalidated(request: Request, response: Response, etag: str) -> Response:
-    """The response, or a 304 without a body when the browser has this very one."""
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.headers.pop("Expires", None)
-    response.set_etag(etag)
-    return response.make_conditional(request)

@@ -36,4 +36,4 @@ def _maximum_of_blocks(bits: npt.NDArray[np.uint32], block: int, *, axis: int) -
 
 def block_length(length: int, most: int | None) -> int:
     """How many cells one pooled cell stands for, so that at most `most` are left; None: all are left."""
-    return 1 if most is None else -(-length // most)
+    return 1 if most is None else max(1, -(-length // most))

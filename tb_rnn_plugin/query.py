@@ -7,18 +7,16 @@ is kept until the provider lists something newer.
 import concurrent.futures
 import dataclasses
 import functools
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
 from tensorboard import errors
 from tensorboard.data import provider
 
 from tb_rnn_plugin import metadata
 from tb_rnn_plugin.encoding import ArrayKey, EncodingError, StoredArrays, decode_summary
+from tb_rnn_plugin.newest_cache import NewestCache
 from tb_rnn_plugin.record import MATRIX_QUANTITIES, FloatArray
 from tb_rnn_plugin.rnn_data_pb2 import QuantitySummary, SeriesMetadata
 
@@ -112,45 +110,16 @@ class ReadArray:
 _Value = TypeVar("_Value")
 
 
-class _NewestCache(Generic[_Value]):
-    """Remembers the newest value of each key, the latest-used keys only."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[object, tuple[object, _Value]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: object, version: object, read: Callable[[], _Value]) -> _Value:
-        """The value of this version: the remembered one, or what `read` returns."""
-        with self._lock:
-            known = self._values.get(key)
-            if known is not None and known[0] == version:
-                self._values.move_to_end(key)
-                return known[1]
-        value = read()
-        with self._lock:
-            self._values[key] = version, value
-            self._values.move_to_end(key)
-            while len(self._values) > self._size:
-                self._values.popitem(last=False)
-        return value
-
-    def clear(self) -> None:
-        """Forgets everything."""
-        with self._lock:
-            self._values.clear()
-
-
 class RnnData:
     """All RNN data of TensorBoard, read through its data provider."""
 
     def __init__(self, data_provider: provider.DataProvider) -> None:
         """Takes TensorBoard's provider, whichever loader stands behind it."""
         self._provider = data_provider
-        self._summaries: _NewestCache[list[SummaryStep]] = _NewestCache(_SERIES_CACHED)
-        self._kept: _NewestCache[dict[int, KeptStep]] = _NewestCache(_SERIES_CACHED)
-        self._versions: _NewestCache[object] = _NewestCache(2 * _SERIES_CACHED)
-        self._directories: _NewestCache[StoredArrays] = _NewestCache(_DIRECTORIES_CACHED)
+        self._summaries: NewestCache[list[SummaryStep]] = NewestCache(_SERIES_CACHED)
+        self._kept: NewestCache[dict[int, KeptStep]] = NewestCache(_SERIES_CACHED)
+        self._versions: NewestCache[object] = NewestCache(2 * _SERIES_CACHED)
+        self._directories: NewestCache[StoredArrays] = NewestCache(_DIRECTORIES_CACHED)
         # A small blob stalls 44 ms on its way from TensorBoard's data server, so the blobs of an answer are read side
         # by side.
         self._readers = concurrent.futures.ThreadPoolExecutor(_READERS, thread_name_prefix="tb_rnn_plugin")
@@ -402,8 +371,3 @@ def _spelled(things: Iterable[object], most: int = 12) -> str:
 def as_matrix(array: FloatArray) -> FloatArray:
     """Rows × columns of an array of any rank: a bias is one row, a convolution's kernel has a row for each input."""
     return array.reshape(-1, array.shape[-1])
-
-
-def count_nonfinite(array: FloatArray) -> tuple[int, int]:
-    """How many NaN and how many Inf."""
-    return int(np.count_nonzero(np.isnan(array))), int(np.count_nonzero(np.isinf(array)))

@@ -18,6 +18,7 @@ from tb_rnn_plugin.record_arguments import (
     checked_width,
     float_array,
 )
+from tb_rnn_plugin.recurrence.layer import Recurrence, is_derived
 
 FloatArray = npt.NDArray[np.float32]
 Matrices = Mapping[str, FloatArray]
@@ -61,6 +62,8 @@ class LayerRecord:
         space: Of a convolutional layer, whose units are filters, the shape in which each filter lies: (rows, columns),
             or one or three numbers. Of an array (samples, timesteps, filters, rows, columns) the channels are
             filter x rows x columns + row x columns + column. Its kernels keep their own rank.
+        recurrence: What some of the samples went through, from which the gradient through time, gates and cell states
+            are computed when the record is written; None where there is nothing to be computed from.
     """
 
     name: str
@@ -74,6 +77,7 @@ class LayerRecord:
     framework: str = ""
     projection: int | None = None
     space: tuple[int, ...] = ()
+    recurrence: Recurrence | None = None
 
     def __init__(
         self,
@@ -89,6 +93,7 @@ class LayerRecord:
         framework: str = "",
         projection: int | None = None,
         space: Sequence[int] = (),
+        recurrence: Recurrence | None = None,
     ) -> None:
         """Takes arrays of numpy, or of any framework that numpy can read, and validates them.
 
@@ -113,7 +118,10 @@ class LayerRecord:
         gradients = {} if weight_gradients is None else weight_gradients
         set_(WEIGHT_GRADIENTS, _checked_matrices(gradients, WEIGHT_GRADIENTS, self))
         _check_gradients_fit(self)
-        if not (self.sequences or self.weights or self.weight_gradients):
+        if recurrence is not None and not isinstance(recurrence, Recurrence):
+            raise TypeError(f"recurrence: expected a Recurrence or None, got {type(recurrence).__name__}.")
+        set_("recurrence", recurrence)
+        if not (self.sequences or self.weights or self.weight_gradients or recurrence):
             raise ValueError(
                 f"LayerRecord {self.name!r}: nothing to record; give sequences, weights or weight_gradients."
             )
@@ -123,14 +131,18 @@ class LayerRecord:
         sequences = {name: array for name, array in self.sequences.items() if name in quantities}
         weights = self.weights if WEIGHTS in quantities else {}
         weight_gradients = self.weight_gradients if WEIGHT_GRADIENTS in quantities else {}
-        if not (sequences or weights or weight_gradients):
+        recurrence = self.recurrence and self.recurrence.only(frozenset(quantities))
+        if not (sequences or weights or weight_gradients or recurrence):
             return None
-        if len(sequences) == len(self.sequences) and (weights, weight_gradients) == (
+        if len(sequences) == len(self.sequences) and (weights, weight_gradients, recurrence) == (
             self.weights,
             self.weight_gradients,
+            self.recurrence,
         ):
             return self
-        return dataclasses.replace(self, sequences=sequences, weights=weights, weight_gradients=weight_gradients)
+        return dataclasses.replace(
+            self, sequences=sequences, weights=weights, weight_gradients=weight_gradients, recurrence=recurrence
+        )
 
     def channels(self, direction: str, quantity: str) -> slice:
         """The channels of one direction in a sequence.
@@ -245,8 +257,13 @@ def _check_channels(array: FloatArray, quantity: str, argument: str, record: Lay
 
 def _check_shared_axes(sequences: Mapping[str, FloatArray], name: str) -> None:
     samples = {quantity: array.shape[0] for quantity, array in sequences.items()}
-    if len(set(samples.values())) > 1:
-        raise ValueError(f"sequences of layer {name!r}: expected as many samples in each, got {samples}.")
+    recorded = {count for quantity, count in samples.items() if not is_derived(quantity)}
+    # What is computed afterwards is of the samples that are kept.
+    if len(recorded) > 1 or (recorded and max(samples.values()) > max(recorded)):
+        raise ValueError(
+            f"sequences of layer {name!r}: expected as many samples in each (fewer only of what is computed: gradients "
+            f"through time, cell states and gates), got {samples}."
+        )
     timesteps = {quantity: array.shape[1] for quantity, array in sequences.items() if array.shape[1] != 1}
     if len(set(timesteps.values())) > 1:
         raise ValueError(f"sequences of layer {name!r}: expected as many timesteps in each (or one), got {timesteps}.")

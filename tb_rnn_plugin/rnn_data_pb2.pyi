@@ -71,7 +71,7 @@ class MagnitudeHistogram(_message.Message):
     def __init__(self, first_exponent: _Optional[int] = ..., negative: _Optional[_Iterable[int]] = ..., positive: _Optional[_Iterable[int]] = ..., zero: _Optional[int] = ...) -> None: ...
 
 class Statistics(_message.Message):
-    __slots__ = ("direction", "matrix", "gate", "count", "nan_count", "inf_count", "first_nonfinite_timestep", "minimum", "maximum", "mean", "standard_deviation", "l1_norm", "l2_norm", "values", "magnitudes")
+    __slots__ = ("direction", "matrix", "gate", "count", "nan_count", "inf_count", "first_nonfinite_timestep", "minimum", "maximum", "mean", "standard_deviation", "l1_norm", "l2_norm", "values", "magnitudes", "last_nonfinite_timestep")
     DIRECTION_FIELD_NUMBER: _ClassVar[int]
     MATRIX_FIELD_NUMBER: _ClassVar[int]
     GATE_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +87,7 @@ class Statistics(_message.Message):
     L2_NORM_FIELD_NUMBER: _ClassVar[int]
     VALUES_FIELD_NUMBER: _ClassVar[int]
     MAGNITUDES_FIELD_NUMBER: _ClassVar[int]
+    LAST_NONFINITE_TIMESTEP_FIELD_NUMBER: _ClassVar[int]
     direction: str
     matrix: str
     gate: str
@@ -102,7 +103,8 @@ class Statistics(_message.Message):
     l2_norm: float
     values: LinearHistogram
     magnitudes: MagnitudeHistogram
-    def __init__(self, direction: _Optional[str] = ..., matrix: _Optional[str] = ..., gate: _Optional[str] = ..., count: _Optional[int] = ..., nan_count: _Optional[int] = ..., inf_count: _Optional[int] = ..., first_nonfinite_timestep: _Optional[int] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., mean: _Optional[float] = ..., standard_deviation: _Optional[float] = ..., l1_norm: _Optional[float] = ..., l2_norm: _Optional[float] = ..., values: _Optional[_Union[LinearHistogram, _Mapping]] = ..., magnitudes: _Optional[_Union[MagnitudeHistogram, _Mapping]] = ...) -> None: ...
+    last_nonfinite_timestep: int
+    def __init__(self, direction: _Optional[str] = ..., matrix: _Optional[str] = ..., gate: _Optional[str] = ..., count: _Optional[int] = ..., nan_count: _Optional[int] = ..., inf_count: _Optional[int] = ..., first_nonfinite_timestep: _Optional[int] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., mean: _Optional[float] = ..., standard_deviation: _Optional[float] = ..., l1_norm: _Optional[float] = ..., l2_norm: _Optional[float] = ..., values: _Optional[_Union[LinearHistogram, _Mapping]] = ..., magnitudes: _Optional[_Union[MagnitudeHistogram, _Mapping]] = ..., last_nonfinite_timestep: _Optional[int] = ...) -> None: ...
 
 class NormProfile(_message.Message):
     __slots__ = ("direction", "timesteps", "mean_block", "mean", "quantile_block", "quantiles", "quantile_values")
@@ -122,19 +124,39 @@ class NormProfile(_message.Message):
     quantile_values: _containers.RepeatedScalarFieldContainer[float]
     def __init__(self, direction: _Optional[str] = ..., timesteps: _Optional[int] = ..., mean_block: _Optional[int] = ..., mean: _Optional[_Iterable[float]] = ..., quantile_block: _Optional[int] = ..., quantiles: _Optional[_Iterable[float]] = ..., quantile_values: _Optional[_Iterable[float]] = ...) -> None: ...
 
+class Measure(_message.Message):
+    __slots__ = ("name", "direction", "matrix", "gate", "value", "count", "threshold")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    MATRIX_FIELD_NUMBER: _ClassVar[int]
+    GATE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    direction: str
+    matrix: str
+    gate: str
+    value: float
+    count: int
+    threshold: float
+    def __init__(self, name: _Optional[str] = ..., direction: _Optional[str] = ..., matrix: _Optional[str] = ..., gate: _Optional[str] = ..., value: _Optional[float] = ..., count: _Optional[int] = ..., threshold: _Optional[float] = ...) -> None: ...
+
 class QuantitySummary(_message.Message):
-    __slots__ = ("schema_version", "shape", "samples_kept", "statistics", "profiles")
+    __slots__ = ("schema_version", "shape", "samples_kept", "statistics", "profiles", "measures")
     SCHEMA_VERSION_FIELD_NUMBER: _ClassVar[int]
     SHAPE_FIELD_NUMBER: _ClassVar[int]
     SAMPLES_KEPT_FIELD_NUMBER: _ClassVar[int]
     STATISTICS_FIELD_NUMBER: _ClassVar[int]
     PROFILES_FIELD_NUMBER: _ClassVar[int]
+    MEASURES_FIELD_NUMBER: _ClassVar[int]
     schema_version: int
     shape: _containers.RepeatedScalarFieldContainer[int]
     samples_kept: int
     statistics: _containers.RepeatedCompositeFieldContainer[Statistics]
     profiles: _containers.RepeatedCompositeFieldContainer[NormProfile]
-    def __init__(self, schema_version: _Optional[int] = ..., shape: _Optional[_Iterable[int]] = ..., samples_kept: _Optional[int] = ..., statistics: _Optional[_Iterable[_Union[Statistics, _Mapping]]] = ..., profiles: _Optional[_Iterable[_Union[NormProfile, _Mapping]]] = ...) -> None: ...
+    measures: _containers.RepeatedCompositeFieldContainer[Measure]
+    def __init__(self, schema_version: _Optional[int] = ..., shape: _Optional[_Iterable[int]] = ..., samples_kept: _Optional[int] = ..., statistics: _Optional[_Iterable[_Union[Statistics, _Mapping]]] = ..., profiles: _Optional[_Iterable[_Union[NormProfile, _Mapping]]] = ..., measures: _Optional[_Iterable[_Union[Measure, _Mapping]]] = ...) -> None: ...
 
 class ArrayEntry(_message.Message):
     __slots__ = ("sample", "direction", "matrix", "shape", "blob", "offset")

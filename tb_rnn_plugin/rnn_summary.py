@@ -10,7 +10,7 @@ optimizer.step()
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,17 @@ import numpy as np
 from tb_rnn_plugin import directory_writer, event_writer
 from tb_rnn_plugin.capture import frameworks
 from tb_rnn_plugin.capture.taps import Taps
+from tb_rnn_plugin.derivation import completed_at_once
 from tb_rnn_plugin.description import LayerDescription, ModelDescription
+from tb_rnn_plugin.diagnosis import (
+    DiagnosisOptions,
+    TrainingStopped,
+    checked_on_finding,
+    checked_stop_on,
+    deliver,
+)
+from tb_rnn_plugin.diagnostics.finding import Finding
+from tb_rnn_plugin.diagnostics.thresholds import DEFAULT, Thresholds
 from tb_rnn_plugin.directory_writer import close
 from tb_rnn_plugin.encoding import DTYPES, DType
 from tb_rnn_plugin.event_reader import read_records
@@ -30,11 +40,14 @@ if TYPE_CHECKING:
     from tb_rnn_plugin.capture.keras import KerasCallback
 
 __all__ = [
+    "Finding",
     "KerasCallback",
     "LayerDescription",
     "LayerRecord",
     "ModelDescription",
     "Taps",
+    "Thresholds",
+    "TrainingStopped",
     "attach",
     "capture",
     "close",
@@ -59,6 +72,7 @@ def attach(
     optimizer: Any | None = None,  # an optimizer of any framework
     quantities: Sequence[str] | None = None,
     grad_scaler: Any | None = None,  # a torch.amp.GradScaler
+    bptt: bool = True,
 ) -> Taps:
     """Taps the recurrent layers of a model, in the user's own forward and backward pass.
 
@@ -67,14 +81,18 @@ def attach(
             nnx module.
         every: How often `write` writes: on the steps that reach a multiple of it. Between them the taps do nothing.
         samples: Of how many samples of the batch the arrays are kept; None: of all. Statistics are over the whole
-            batch.
+            batch; those of what is computed (see `bptt`) are over the samples that are kept.
         layers: Which layers: names, parts of names, indexes, or "*" for all that can be recorded, recurrent or not;
             left out: every recurrent layer. `describe` shows them.
         optimizer: The one that is given the weight gradients. For Keras in a loop of one's own, unless the model is
             compiled with it; for Flax the nnx.Optimizer. PyTorch needs none: its parameters hold their gradients.
-        quantities: What is recorded: some of "activation", "output_gradient", "weights", "weight_gradients"; left out:
-            all of them.
+        quantities: What is recorded: some of "activation", "output_gradient", "weights", "weight_gradients",
+            "bptt_gradient" (the total gradient dL/dh_t), "cell_state", "gate/forget" and the other gates, and
+            "cell_state_gradient" (dL/dc_t); left out: all of them but the last.
         grad_scaler: For PyTorch with automatic mixed precision: the GradScaler, whose scale is in all gradients.
+        bptt: Whether the gradient through time, the gates and the cell state of recurrent layers are computed: outside
+            of the training step, of the samples that are kept, from what the taps recorded. Where that can't be right
+            (dropout inside the cell, an unknown cell) they are left out, and the reason is said.
 
     Returns:
         The taps: pass them to `write` after every backward pass; use them in a `with` statement, or call `detach`.
@@ -87,7 +105,14 @@ def attach(
     if scaling and not frameworks.is_from(model, "torch"):
         raise TypeError("grad_scaler: expected only with a PyTorch model; other frameworks scale in their optimizer.")
     return frameworks.capture_module(model).attach(
-        model, every=every, samples=samples, layers=layers, optimizer=optimizer, quantities=quantities, **scaling
+        model,
+        every=every,
+        samples=samples,
+        layers=layers,
+        optimizer=optimizer,
+        quantities=quantities,
+        bptt=bptt,
+        **scaling,
     )
 
 
@@ -101,8 +126,13 @@ def capture(
     sample_weight: Any | None = None,  # an array of any framework
     training: bool = False,
     clipped: bool = False,
+    bptt: bool = True,
 ) -> list[LayerRecord]:
     """Activations, output gradients, weights and weight gradients of one batch, in a pass of its own.
+
+    And what follows from them: the total gradients through time, gates and cell states of recurrent layers. Their
+    records hold a `recurrence` too, which says how far the last state reaches back (`recurrence.reach()`), and on which
+    inputs the loss depends (`recurrence.input_gradient()`).
 
     The model, its optimizer and its state are as before afterwards.
 
@@ -118,6 +148,7 @@ def capture(
         clipped: For a compiled Keras model: whether weight gradients are clipped as its optimizer would clip them
             (clipnorm, global_clipnorm, clipvalue). Elsewhere clipping is a step of the training loop: with PyTorch,
             what `write` finds after torch.nn.utils.clip_grad_norm_ is clipped. Output gradients never are.
+        bptt: Whether the gradient through time, the gates and the cell state of recurrent layers are computed.
 
     Returns:
         A record a layer, in model order, of the whole batch.
@@ -132,9 +163,12 @@ def capture(
             "clipped: expected only with a Keras model, whose optimizer says how. With PyTorch, write(taps, …) after "
             "torch.nn.utils.clip_grad_norm_ writes clipped gradients."
         )
-    return frameworks.capture_module(model).capture(
-        model, x, y, loss=loss, layers=layers, sample_weight=sample_weight, training=training, **clipping
+    if not isinstance(bptt, bool):
+        raise TypeError(f"bptt: expected a bool, got {type(bptt).__name__}.")
+    records = frameworks.capture_module(model).capture(
+        model, x, y, loss=loss, layers=layers, sample_weight=sample_weight, training=training, bptt=bptt, **clipping
     )
+    return [done for record in records if (done := completed_at_once(record)) is not None]
 
 
 def describe(
@@ -178,6 +212,10 @@ def write(
     *,
     samples: int | None = None,
     dtype: DType = "float32",
+    on_finding: Callable[[Finding], object] | None = None,
+    stop_on: Collection[str] = (),
+    thresholds: Thresholds = DEFAULT,
+    scalars: bool = True,
 ) -> bool:
     """Writes records, or what taps recorded in the pass just made.
 
@@ -189,6 +227,14 @@ def write(
         samples: Of how many samples the arrays are kept. Left out: as many as the taps were told to; all of given
             records. Statistics are always over all samples.
         dtype: How arrays are stored: "float32", or "bfloat16" in half the space, with 8 bits of precision.
+        on_finding: Is called, here, with every warning and error that is newly found in the run: a Finding, which says
+            what, where, since when and what usually helps. A directory is written to, and judged, in the background, so
+            that a finding comes with the next call or with `flush`. What it raises comes out of here.
+        stop_on: Faults that end the training: "nan", "exploding" or another `fault` of a Finding. Then TrainingStopped
+            is raised, with the finding; everything is written nevertheless.
+        thresholds: What divides the sick from the healthy.
+        scalars: Whether the chief measures are written as scalars too, "rnn/<layer>/gradient_horizon" and the like, for
+            Time Series and HParams.
 
     Returns:
         Whether something was written: False on the steps that taps leave out.
@@ -197,6 +243,7 @@ def write(
         TypeError: If an argument is of the wrong type.
         ValueError: If an argument makes no sense.
         OSError: If the directory can't be made or written to.
+        TrainingStopped: If a fault of `stop_on` was found.
     """
     step = _checked_step(step)
     if dtype not in DTYPES:
@@ -205,14 +252,24 @@ def write(
         raise TypeError(f"samples: expected an int or None, got {type(samples).__name__}.")
     if samples is not None and samples < 1:
         raise ValueError(f"samples: expected at least 1, got {samples}.")
+    checked_on_finding(on_finding)
+    stopping = checked_stop_on(stop_on)
+    if not isinstance(thresholds, Thresholds):
+        raise TypeError(f"thresholds: expected Thresholds, got {type(thresholds).__name__}.")
+    options = DiagnosisOptions(thresholds, scalars, watched=on_finding is not None or bool(stopping))
     if isinstance(records, Taps):
         samples = records.samples if samples is None else samples
         records = records.collect(step)
         if not records:
+            if options.watched:
+                deliver(event_writer.resolve(writer).diagnosis, on_finding, stopping)
             return False
     # The records are all validated before anything is written: bad input never leaves half an event.
-    write_ = Write(_checked_records(records), step, time.time(), samples, dtype)
-    event_writer.resolve(writer).write(write_)
+    checked = _checked_records(records)
+    destination = event_writer.resolve(writer)
+    destination.write(Write(checked, step, time.time(), samples, dtype, destination.diagnosis, options))
+    if options.watched:
+        deliver(destination.diagnosis, on_finding, stopping)
     return True
 
 
@@ -233,20 +290,27 @@ def read(directory: str | os.PathLike[str], layer: str | None = None) -> Iterato
     return read_records(Path(directory), layer)
 
 
-def flush(writer: object = None) -> None:
+def flush(writer: object = None, *, on_finding: Callable[[Finding], object] | None = None) -> None:
     """Returns when everything written so far is in its file, where TensorBoard sees it.
 
     Args:
         writer: As in `write`; left out: all directories. A writer of the user's own is flushed as it would be by its
             own `flush`.
+        on_finding: Is called with what was newly found since the last `write`, as there. Needs a writer.
 
     Raises:
         TypeError: If it is nothing that can be written to.
+        ValueError: If there is no writer whose findings are wanted.
     """
+    checked_on_finding(on_finding)
+    if on_finding is not None and writer is None:
+        raise ValueError("on_finding: expected a writer with it, whose findings are wanted.")
     if writer is None or isinstance(writer, str | os.PathLike):
         directory_writer.flush()
     else:
         event_writer.resolve(writer).flush()
+    if on_finding is not None:
+        deliver(event_writer.resolve(writer).diagnosis, on_finding, ())
 
 
 def _checked_step(step: object) -> int:

@@ -25,7 +25,7 @@ def copied(to: Path) -> Path:
 def test_caps_are_set_where_the_user_has_set_none() -> None:
     flags = argparse.Namespace(samples_per_plugin={"rnn": 5, "images": 3})
     TBLoader().fix_flags(flags)
-    assert flags.samples_per_plugin == {"rnn": 5, "rnn_arrays": 7, "images": 3}
+    assert flags.samples_per_plugin == {"rnn": 5, "rnn_arrays": 4, "images": 3}
 
 
 @pytest.mark.parametrize("flags", [None, 3, argparse.Namespace(), argparse.Namespace(samples_per_plugin=None)])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tb_rnn_plugin import __version__, metadata, plugin
+from tb_rnn_plugin import __version__, metadata, plugin, static_files
 from tb_rnn_plugin.query import ListedRun, ListedSeries, Listing, SeriesKey
 from tb_rnn_plugin.record import LayerRecord
 from tb_rnn_plugin.rnn_data_pb2 import QuantitySummary, SeriesMetadata
@@ -147,11 +147,100 @@ class TestArrays:
                 {"step": 100},
                 {"max_rows": 5},
                 {"dtype": "bfloat16"},
+                {"first_row": 1},
+                {"rows": 39},
+                {"first_column": 1},
+                {"columns": 511},
+                {"split": 256},
+                {"split": 256, "reflect": "on"},
+                {"order": "magnitude"},
+                {"order": "similarity"},
+                {"order": "similarity", "order_sample": 1},
+                {"order": "similarity", "order_step": 100},
                 SMALL,
             )
         ]
         assert len(set(etags)) == len(etags)
         assert board.get("arrays", **ARRAYS, sample=0, etag=etags[0]).status == 304
+
+    @pytest.mark.parametrize(
+        "region",
+        [
+            {"first_row": 5, "rows": 7, "first_column": 250, "columns": 20},
+            {"first_row": 39},
+            {"rows": 1, "columns": 1, "max_rows": 1, "max_columns": 1},
+            {"first_column": 200, "columns": 9999, "max_columns": 30, "max_rows": 9},
+            {"first_row": 1, "rows": 20, "first_column": 100, "columns": 300, "reflect": "on", "max_columns": 40},
+            {"reflect": "on"},
+        ],
+    )
+    def test_a_region(self, board: TensorBoard, region: dict[str, Any]) -> None:
+        for found in board.arrays(**ARRAYS, **region, split=256):
+            info = found.info
+            array = GRADIENT[info["sample"]]
+            halves = [array[:, :256], array[::-1, 256:] if "reflect" in region else array[:, 256:]]
+            first_row, first_column = region.get("first_row", 0), region.get("first_column", 0)
+            rows = slice(first_row, first_row + region.get("rows", 40))
+            ends = first_column, min(512, first_column + region.get("columns", 512))
+            cut = [halves[0][rows, ends[0] : min(256, ends[1])], halves[1][rows, max(0, ends[0] - 256) : ends[1] - 256]]
+            if ends[1] <= 256:
+                cut = cut[:1]
+            pooled = [brute_force(part, info["row_block"], info["column_block"]) for part in cut]
+            assert np.array_equal(found.values, np.concatenate(pooled, axis=1), equal_nan=True)
+            assert info["shape"] == list(found.values.shape)
+            assert (info["first_row"], info["first_column"]) == (first_row, first_column)
+            assert (info["rows"], info["columns"]) == (len(cut[0]), ends[1] - ends[0])
+            assert info["full_shape"] == [40, 512]
+            finite = array[np.isfinite(array)]
+            assert (np.float32(info["low"]), np.float32(info["high"])) == (finite.min(), finite.max())
+            assert (info["nan"], info["inf"]) == ((1, 1) if info["sample"] == 1 else (0, 0))
+
+    def test_mean_magnitudes_come_with_every_sample(self, board: TensorBoard) -> None:
+        answer = board.get("arrays", **ARRAYS, sample=[0, 1], split=256, max_rows=8)
+        body = answer.body[4 + int.from_bytes(answer.body[:4], "little") :]
+        for found in decoded(answer)[0]:
+            place = found.info["marginals"]
+            assert place["offset"] % 8 == 0
+            means = np.frombuffer(body[place["offset"] : place["offset"] + place["bytes"]], "<f4")
+            array = np.abs(GRADIENT[found.info["sample"]].astype(float))
+            array[~np.isfinite(array)] = np.nan
+            rows = [np.nanmean(half.reshape(8, -1), axis=1) for half in (array[:, :256], array[:, 256:])]
+            assert means == pytest.approx(np.concatenate([*rows, np.nanmean(array, axis=0)]), rel=1e-5)
+        (matrix,) = board.arrays(**{**ARRAYS, "quantity": "weights"}, matrix="backward/bias")
+        assert matrix.info["marginals"] is None
+
+    def test_channels_in_order(self, board: TensorBoard) -> None:
+        means = np.abs(np.where(np.isfinite(GRADIENT[1]), GRADIENT[1], 0).astype(float)).sum(axis=0)
+        order = np.concatenate([np.argsort(-means[:256]), 256 + np.argsort(-means[256:])])
+        ordered = {"order": "magnitude", "order_sample": 1, "split": 256}
+        for found in board.arrays(**ARRAYS, sample=[0, 1], first_column=250, columns=20, **ordered):
+            assert found.info["channels"] == order[250:270].tolist()
+            assert found.info["order"] == "magnitude"
+            assert np.array_equal(found.values, GRADIENT[found.info["sample"]][:, order[250:270]], equal_nan=True)
+        earlier = {**ARRAYS, "step": 100, "order_step": 50}
+        (found,) = board.arrays(**earlier, sample=0, **ordered)
+        assert found.info["channels"] == order.tolist()
+        assert np.array_equal(found.values, logs.records(100)[0].sequences["output_gradient"][0][:, order])
+        for measure in ("first_active", "similarity"):
+            (found,) = board.arrays(**ARRAYS, sample=0, order=measure)
+            assert sorted(found.info["channels"]) == list(range(512))
+            assert np.array_equal(found.values, GRADIENT[0][:, found.info["channels"]])
+
+    def test_runs_that_a_region_or_an_order_is_beyond_are_missing(self, board: TensorBoard) -> None:
+        wanted: dict[str, Any] = {
+            "run": ["directory", "small"],
+            "layer": [logs.LAYER, "a/b"],
+            "quantity": "activation",
+            "step": [50, 11],
+        }
+        found, missing = decoded(board.get("arrays", **wanted, sample=0, first_column=100))
+        assert [one.info["run"] for one in found] == ["directory"]
+        assert [(one["run"], one["reason"]) for one in missing] == [
+            ("small", "there are no columns from 100 on: there are 3.")
+        ]
+        found, missing = decoded(board.get("arrays", **wanted, sample=0, order="magnitude", order_sample=5))
+        assert [one.info["run"] for one in found] == ["directory"]
+        assert missing[0]["reason"].startswith("order_sample: there is no sample 5")
 
     def test_a_head_request_has_no_body(self, board: TensorBoard) -> None:
         answer = board.get("arrays", **ARRAYS, method="HEAD")
@@ -207,6 +296,30 @@ BAD = {
     f"arrays?{QUERY}&max_columns=": 400,
     f"arrays?{QUERY}&dtype=float16": 400,
     f"arrays?{QUERY}&dtype=": 400,
+    f"arrays?{QUERY}&first_row=-1": 400,
+    f"arrays?{QUERY}&first_row=": 400,
+    f"arrays?{QUERY}&first_row=1.5": 400,
+    f"arrays?{QUERY}&first_row=" + "9" * 18: 404,
+    f"arrays?{QUERY}&first_row=" + "9" * 19: 400,
+    f"arrays?{QUERY}&first_row=40": 404,
+    f"arrays?{QUERY}&first_column=512": 404,
+    f"arrays?{QUERY}&rows=0": 400,
+    f"arrays?{QUERY}&rows=x": 400,
+    f"arrays?{QUERY}&columns=0": 400,
+    f"arrays?{QUERY}&columns=-3": 400,
+    f"arrays?{QUERY}&split=0": 400,
+    f"arrays?{QUERY}&split=half": 400,
+    f"arrays?{QUERY}&reflect=on": 400,
+    f"arrays?{QUERY}&reflect=1&split=256": 400,
+    f"arrays?{QUERY}&order=size": 400,
+    f"arrays?{QUERY}&order_sample=1": 400,
+    f"arrays?{QUERY}&order_step=50": 400,
+    f"arrays?{QUERY}&order=magnitude&order_step=x": 400,
+    f"arrays?{QUERY}&order=magnitude&order_step=50&order_step=100": 400,
+    f"arrays?{QUERY}&order=magnitude&order_step=51": 404,
+    f"arrays?{QUERY}&order=magnitude&order_sample=-1": 400,
+    f"arrays?{QUERY}&order=magnitude&order_sample=6": 404,
+    "arrays?run=directory&layer=encoder/bilstm&quantity=weights&step=50&order=magnitude": 400,
     "arrays?" + "&".join(["run=directory"] * 9) + f"&{QUERY}": 400,
     "static/nothing.js": 404,
     "static/../plugin.py": 404,
@@ -292,9 +405,9 @@ def test_routes_below_a_path_prefix(flagged_board: TensorBoard) -> None:
 
 
 def test_the_note_in_place_of_a_missing_frontend_is_sound_javascript() -> None:
-    lines = plugin._NOT_BUILT.splitlines()
+    lines = static_files._NOT_BUILT.splitlines()
     assert all(line.count('"') % 2 == 0 for line in lines)
-    assert plugin._NOT_BUILT.count("{") == plugin._NOT_BUILT.count("}")
+    assert static_files._NOT_BUILT.count("{") == static_files._NOT_BUILT.count("}")
 
 
 def test_the_binary_head_is_padded_with_spaces(board: TensorBoard) -> None:

@@ -14,6 +14,8 @@ _SNIPPETS: list[str] = re.findall(r"```python\n(.*?)```", _README.read_text(enco
 
 
 BOTH = ["activation", "output_gradient"]
+GATES = ["gate/cell", "gate/forget", "gate/input", "gate/output"]
+RECORDED = ["activation", "bptt_gradient", "cell_state", *GATES, "output_gradient"]
 
 
 def run(snippet: str, **names: Any) -> list[tuple[int, str, list[str]]]:
@@ -33,7 +35,8 @@ def in_a_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_every_snippet_is_run_here() -> None:
-    assert [snippet_with(text) for text in ("KerasCallback", "attach", "LayerRecord", "describe")] == _SNIPPETS
+    words = ("KerasCallback", "attach", "LayerRecord", "on_finding", "describe")
+    assert [snippet_with(text) for text in words] == _SNIPPETS
 
 
 @pytest.mark.tensorflow
@@ -46,7 +49,7 @@ def test_keras_snippet() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((8, 7, 2)), rng.standard_normal((8, 1))
     # The second fit begins at step 1, where nothing is due.
-    assert run(snippet_with("KerasCallback"), model=model, x=x, y=y, xp=x[:4], yp=y[:4]) == [(0, "lstm", BOTH)]
+    assert run(snippet_with("KerasCallback"), model=model, x=x, y=y, xp=x[:4], yp=y[:4]) == [(0, "lstm", RECORDED)]
 
 
 @pytest.mark.torch
@@ -68,12 +71,20 @@ def test_pytorch_snippet() -> None:
     written = run(
         snippet_with("attach"), model=model, batches=batches, criterion=torch.nn.MSELoss(), optimizer=optimizer
     )
-    assert written == [(0, "body", BOTH), (50, "body", BOTH)]
+    assert written == [(0, "body", RECORDED), (50, "body", RECORDED)]
 
 
 def test_numpy_snippet() -> None:
     h = np.random.default_rng(0).standard_normal((4, 7, 256))
     assert run(snippet_with("LayerRecord"), h=h, g=h * 1e-3, step=3) == [(3, "decoder/lstm", BOTH)]
+
+
+def test_finding_snippet(capsys: pytest.CaptureFixture[str]) -> None:
+    record = rnn_summary.LayerRecord("decoder/lstm", sequences={"activation": np.full((1, 2, 3), np.nan)})
+    run(snippet_with("on_finding"), record=record, step=0)
+    with pytest.raises(rnn_summary.TrainingStopped, match="decoder/lstm: NaN since step 0"):
+        run(snippet_with("on_finding"), record=record, step=1)
+    assert capsys.readouterr().out == "decoder/lstm: NaN since step 0, first in the activation, timestep 0.\n"
 
 
 @pytest.mark.torch

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tb_rnn_plugin.record import FloatArray, LayerRecord
+from tb_rnn_plugin.recurrence.layer import Recurrence
 
 RNG = np.random.default_rng(1)
 
@@ -106,6 +107,30 @@ def test_wrong_input_is_refused_in_words(given: Mapping[str, Any], error: type[E
 
 def test_sequences_of_one_timestep_go_with_longer_ones() -> None:
     assert lstm(sequences={"activation": floats(2, 5, 3), "output_gradient": floats(2, 1, 3)}).sequences
+
+
+def test_what_is_computed_may_be_of_fewer_samples() -> None:
+    recorded = {"activation": np.zeros((3, 5, 2)), "output_gradient": np.zeros((3, 1, 2))}
+    for quantity in ("bptt_gradient", "cell_state", "cell_state_gradient", "gate/forget"):
+        LayerRecord("a", sequences={**recorded, quantity: np.zeros((2, 5, 2))})
+        with pytest.raises(ValueError, match="as many samples in each"):
+            LayerRecord("a", sequences={**recorded, quantity: np.zeros((4, 5, 2))})
+        with pytest.raises(ValueError, match="as many timesteps"):
+            LayerRecord("a", sequences={**recorded, quantity: np.zeros((2, 4, 2))})
+    with pytest.raises(ValueError, match="as many samples in each"):
+        LayerRecord("a", sequences={**recorded, "activation": np.zeros((2, 5, 2))})
+
+
+def test_a_recurrence_is_enough_for_a_record() -> None:
+    recurrence = Recurrence(halves={})
+    only = LayerRecord("a", recurrence=recurrence)
+    assert only.only(["activation"]) is None
+    assert only.only(["bptt_gradient"]) is not None
+    both = LayerRecord("a", sequences={"activation": np.zeros((1, 2, 3))}, recurrence=recurrence)
+    assert both.only(["activation"]).recurrence is None  # type: ignore[union-attr]
+    assert both.only(["activation", *recurrence.quantities]) is both
+    with pytest.raises(TypeError, match="recurrence: expected a Recurrence or None, got str"):
+        LayerRecord("a", recurrence="lstm")  # type: ignore[arg-type]
 
 
 def test_a_layer_that_is_not_recurrent_takes_any_width_and_rank() -> None:

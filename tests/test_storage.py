@@ -83,13 +83,13 @@ def test_the_users_scalars_in_the_same_file_are_served(board: TensorBoard, write
 
 def test_a_restarted_job_replaces_what_it_overtakes(board: TensorBoard) -> None:
     series = board.series("restarted", "a/b", "activation")
-    assert series["steps"] == series["array_steps"] == [0, 10, 20, 30]
-    assert board.last_step("restarted") == 30
-    for step, shift in ((0, 1), (10, 1), (20, 1000), (30, 1000)):
+    assert series["steps"] == series["array_steps"] == [0, 10, 20]
+    assert board.last_step("restarted") == 20
+    for step, shift in ((0, 1), (10, 1000), (20, 1000)):
         (array,) = board.arrays(run="restarted", layer="a/b", quantity="activation", step=step)
         expected = logs.small(step, shift).sequences["activation"][0]
         assert np.array_equal(array.values, expected), step
-    overtaken = board.get("arrays", run="restarted", layer="a/b", quantity="activation", step=40)
+    overtaken = board.get("arrays", run="restarted", layer="a/b", quantity="activation", step=30)
     assert overtaken.status == 404
 
 
@@ -117,7 +117,7 @@ def test_a_step_that_is_written_again_while_tensorboard_runs(board: TensorBoard,
 def test_the_default_caps(board: TensorBoard) -> None:
     small = board.series("small", "a/b", "activation")
     assert small["steps"] == list(range(12))
-    assert len(small["array_steps"]) == 7
+    assert len(small["array_steps"]) == 4
     assert small["array_steps"][-1] == 11
     many = board.series("many", "a/b", "activation")
     assert len(many["steps"]) == 1000

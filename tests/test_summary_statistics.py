@@ -285,3 +285,11 @@ def test_statistics_say_what_they_are_of() -> None:
     statistics = array_statistics(NORMAL, bins=8, direction="backward", matrix="kernel", gate="cell")
     assert isinstance(statistics, Statistics)
     assert (statistics.direction, statistics.matrix, statistics.gate) == ("backward", "kernel", "cell")
+
+
+def test_three_of_ten_thousand() -> None:
+    """Counts, not rounded shares: see-rnn called this "2% NaN"."""
+    values = np.ones(10_000, np.float32)
+    values[[3, 500, 9999]] = np.nan
+    statistics = array_statistics(values, bins=16)
+    assert (statistics.nan_count, statistics.count) == (3, 10_000)

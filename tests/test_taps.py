@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from tb_rnn_plugin import rnn_summary
-from tb_rnn_plugin.capture.taps import Schedule, Taps
+from tb_rnn_plugin.capture.taps import Schedule, Taps, checked_quantities, derived_quantities
 from tb_rnn_plugin.record import LayerRecord
+from tb_rnn_plugin.recurrence.layer import DEFAULT_QUANTITIES
 
 
 class FakeTaps(Taps):
     """Records when it is armed, as the taps of a framework do in a forward and backward pass."""
 
-    def __init__(self, *, every: int, samples: int | None = 2) -> None:
-        super().__init__(every=every, samples=samples)
+    def __init__(self, *, every: int, samples: int | None = 2, quantities: list[str] | None = None) -> None:
+        super().__init__(every=every, samples=samples, quantities=quantities)
         self.armed = True
         self.recorded = False
         self.passes = 0
@@ -121,3 +122,34 @@ def test_taps_are_taken_off_after_an_error() -> None:
     with pytest.raises(ZeroDivisionError), taps:
         raise ZeroDivisionError
     assert taps.detached == 1
+
+
+@pytest.mark.parametrize(
+    ("quantities", "bptt", "derived"),
+    [
+        (None, True, DEFAULT_QUANTITIES),
+        (None, False, frozenset()),
+        (["activation"], True, frozenset()),
+        (["activation", "gate/forget", "cell_state_gradient"], True, {"gate/forget", "cell_state_gradient"}),
+        (["gate/forget"], False, frozenset()),
+    ],
+)
+def test_what_is_computed_beside(quantities: list[str] | None, bptt: bool, derived: frozenset[str]) -> None:
+    assert derived_quantities(checked_quantities(quantities), bptt=bptt) == derived
+
+
+def test_bptt_is_a_bool() -> None:
+    with pytest.raises(TypeError, match="bptt: expected a bool, got int"):
+        derived_quantities(None, bptt=1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"expected some of activation.*gate/forget.*got 'gate/forgot'"):
+        checked_quantities(["gate/forgot"])
+
+
+def test_taps_that_compute_nothing_say_so_to_whoever_asks() -> None:
+    taps = FakeTaps(every=1)
+    taps.leave_out_derived("of the weather")  # says nothing: nobody asked by name
+    assert not taps.derived
+    taps = FakeTaps(every=1, quantities=["activation", "cell_state"])
+    with pytest.warns(UserWarning, match="not computed are cell_state: of the weather"):
+        taps.leave_out_derived("of the weather")
+    assert not taps.derived

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { arraysQuery, decodeArrays, fetchIndex, fetchSeries } from "./api";
+import { arraysQuery, asItIs, decodeArrays, fetchIndex, fetchSeries } from "./api";
 
 /** The answer as http_api.md lays it down, built byte by byte. */
 function answer(headers: Record<string, unknown>[], blobs: Uint8Array[]): ArrayBuffer {
   let offset = 0;
   const arrays = headers.map((header, i) => {
-    const placed = { ...header, offset, bytes: blobs[i].length };
+    const placed = { marginals: null, ...header, offset, bytes: blobs[i].length };
     offset += Math.ceil(blobs[i].length / 8) * 8;
     return placed;
   });
@@ -67,22 +67,66 @@ describe("the arrays' binary answer", () => {
   });
 });
 
+describe("the arrays' mean magnitudes", () => {
+  it("are float32, wherever they lie", () => {
+    const means = [0.25, NaN, 3];
+    const header = {
+      run: "lstm",
+      sample: 0,
+      shape: [1, 2],
+      dtype: "bfloat16",
+      nan: 0,
+      marginals: { offset: 8, bytes: 12 },
+    };
+    const behind = new Uint8Array([0x80, 0x3f, 0x00, 0xc0, 0, 0, 0, 0, ...floatBytes(means)]);
+    const bytes = answer([header], [behind]);
+    // The blob holds both: the cells are its first four bytes.
+    const decoded = decodeArrays(bytes).arrays[0];
+    expect(decoded.marginals).toEqual(Float32Array.from(means));
+  });
+});
+
 describe("asking", () => {
   it("writes several runs, steps and samples", () => {
     const query = arraysQuery({
       runs: [
-        { run: "a&b", step: 5 },
-        { run: "c", step: 7 },
+        { run: "a&b", layer: "encoder/lstm", step: 5 },
+        { run: "c", layer: "encoder/lstm", step: 7 },
       ],
-      layer: "encoder/lstm",
       quantity: "activation",
       samples: [0, 2],
-      maxRows: 300,
-      maxColumns: null,
+      layout: { ...asItIs, maxRows: 300 },
       dtype: "bfloat16",
     });
     expect(query).toBe(
       "run=a%26b&run=c&layer=encoder%2Flstm&quantity=activation&step=5&step=7&sample=0&sample=2&max_rows=300&dtype=bfloat16",
+    );
+  });
+
+  it("names the layer of each run where they are called differently", () => {
+    const runs = [
+      { run: "a", layer: "encoder", step: 5 },
+      { run: "b", layer: "body/lstm", step: 5 },
+    ];
+    const rest = { quantity: "activation", samples: [], layout: asItIs, dtype: "float32" as const };
+    expect(arraysQuery({ runs, ...rest })).toBe(
+      "run=a&run=b&layer=encoder&layer=body%2Flstm&quantity=activation&step=5&step=5&dtype=float32",
+    );
+  });
+
+  it("writes a region and an order, and nothing that is left as it is", () => {
+    const layout = {
+      maxRows: null,
+      maxColumns: 100,
+      split: 48,
+      region: { firstRow: 0, rows: 20, firstColumn: 40, columns: 16 },
+      reflect: true,
+      order: { by: "first_active" as const, sample: 1 },
+    };
+    const runs = [{ run: "a", layer: "l", step: 5, orderStep: 7 }];
+    expect(arraysQuery({ runs, quantity: "activation", samples: [0], layout, dtype: "float32" })).toBe(
+      "run=a&layer=l&quantity=activation&step=5&sample=0&max_columns=100&split=48&first_row=0&rows=20&first_column=40&" +
+        "columns=16&order_sample=1&reflect=on&order=first_active&order_step=7&dtype=float32",
     );
   });
 
@@ -91,7 +135,10 @@ describe("asking", () => {
       vi.stubGlobal("fetch", () => Promise.resolve(new Response(body, { status })));
     };
     refuse('{"error": "no layer x"}', 404);
-    await expect(fetchSeries(["a"], "x", "y")).rejects.toMatchObject({ status: 404, message: "no layer x" });
+    await expect(fetchSeries([{ run: "a", layer: "x" }], "y")).rejects.toMatchObject({
+      status: 404,
+      message: "no layer x",
+    });
     refuse("<html>", 502);
     await expect(fetchIndex()).rejects.toThrow("502");
     vi.stubGlobal("fetch", () => Promise.reject(new TypeError("network")));

@@ -67,6 +67,13 @@ export interface MagnitudeHistogram {
   zero: number;
 }
 
+/** Bins of equal width from the smallest value to the largest; no counts where nothing is finite. */
+export interface BinnedHistogram {
+  low: number;
+  high: number;
+  counts: number[];
+}
+
 /** What may be asked of a block of numbers. */
 export interface BlockFields {
   count: number;
@@ -78,6 +85,8 @@ export interface BlockFields {
   l2_norm: number | null;
   linear: LinearHistogram | null;
   magnitude: MagnitudeHistogram | null;
+  /** Of a whole matrix. */
+  update_ratio: number | null;
 }
 
 /** One direction of a sequence, or one gate of one matrix. */
@@ -90,7 +99,17 @@ export interface BlockName {
 }
 
 /** The fields that were asked for, along the steps; null at a step without the block. */
-export type BlockSeries = BlockName & { [Field in keyof BlockFields]?: (BlockFields[Field] | null)[] };
+export type BlockSeries = BlockName & { [Field in keyof BlockFields]?: (BlockFields[Field] | null)[] } & {
+  /** In the bins that were asked for; null at a step whose arrays were not kept. */
+  binned?: (BinnedHistogram | null)[];
+};
+
+/** How fast a matrix moves, along the steps. */
+export interface MatrixSeries {
+  direction: string;
+  matrix: string;
+  update_ratio: (number | null)[];
+}
 
 export interface Statistics {
   run: string;
@@ -99,6 +118,8 @@ export interface Statistics {
   steps: number[];
   wall_times: number[];
   blocks: BlockSeries[];
+  /** Only where the update ratio was asked for. */
+  matrices?: MatrixSeries[];
 }
 
 /** One array's description in an answer of the arrays route. */
@@ -114,13 +135,28 @@ export interface ArrayHeader {
   full_shape: [number, number];
   row_block: number;
   column_block: number;
+  /** The region, as far as the array reaches. */
+  first_row: number;
+  rows: number;
+  first_column: number;
+  columns: number;
+  split: number | null;
+  reflected: boolean;
+  order: ChannelMeasure | null;
+  /** The channels that stand in the region's columns, when they were put in order. */
+  channels: number[] | null;
   dtype: "float32" | "bfloat16";
+  /** Of the whole array. */
   nan: number;
   inf: number;
+  low: number | null;
+  high: number | null;
 }
 
 export interface NumericArray extends ArrayHeader {
   cells: Float32Array | Uint16Array;
+  /** Mean magnitudes: of the rows of each half that the region reaches, then of its columns. null for a matrix. */
+  marginals: Float32Array | null;
 }
 
 export interface MissingArray {
@@ -136,14 +172,39 @@ export interface ArraysAnswer {
   missing: MissingArray[];
 }
 
+export const channelMeasures = ["magnitude", "first_active", "similarity"] as const;
+/** By what channels are put in order. */
+export type ChannelMeasure = (typeof channelMeasures)[number];
+
+/** How arrays are to be answered; null: as they are. */
+export interface ArrayLayout {
+  maxRows: number | null;
+  maxColumns: number | null;
+  /** The first column of the backward half. */
+  split: number | null;
+  region: { firstRow: number; rows: number; firstColumn: number; columns: number } | null;
+  /** Whether the rows of the backward half run backwards. */
+  reflect: boolean;
+  order: { by: ChannelMeasure; sample: number } | null;
+}
+
+/** The whole of them. */
+export const asItIs: ArrayLayout = {
+  maxRows: null,
+  maxColumns: null,
+  split: null,
+  region: null,
+  reflect: false,
+  order: null,
+};
+
 export interface ArraysRequest {
-  runs: { run: string; step: number }[];
-  layer: string;
+  /** orderStep: the step whose order the channels have, where they are put in order. */
+  runs: { run: string; layer: string; step: number; orderStep?: number }[];
   quantity: string;
   /** Left out: all samples, or all matrices. */
   samples: number[];
-  maxRows: number | null;
-  maxColumns: number | null;
+  layout: ArrayLayout;
   dtype: "float32" | "bfloat16";
 }
 
@@ -174,7 +235,7 @@ async function refusal(response: Response): Promise<ApiError> {
   return new ApiError(response.status, sentence);
 }
 
-async function get(address: string, options: RequestInit): Promise<Response> {
+export async function get(address: string, options: RequestInit): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(address, options);
@@ -186,7 +247,7 @@ async function get(address: string, options: RequestInit): Promise<Response> {
   return response;
 }
 
-function signalOption(signal: AbortSignal | undefined): RequestInit {
+export function signalOption(signal: AbortSignal | undefined): RequestInit {
   return signal === undefined ? {} : { signal };
 }
 
@@ -198,42 +259,74 @@ export async function fetchIndex(signal?: AbortSignal): Promise<Index> {
   return answer as Index;
 }
 
+/** Once where all runs call it the same, else once a run. */
+export function appendLayers(query: URLSearchParams, runs: readonly { layer: string }[]): void {
+  const layers = runs.map(({ layer }) => layer);
+  for (const layer of new Set(layers).size === 1 ? layers.slice(0, 1) : layers) query.append("layer", layer);
+}
+
 export async function fetchSeries(
-  runs: string[],
-  layer: string,
+  runs: readonly { run: string; layer: string }[],
   quantity: string,
   signal?: AbortSignal,
 ): Promise<SeriesAnswer> {
-  const query = new URLSearchParams(runs.map((run) => ["run", run]));
-  query.append("layer", layer);
+  const query = new URLSearchParams(runs.map(({ run }) => ["run", run]));
+  appendLayers(query, runs);
   query.append("quantity", quantity);
   const response = await get(`series?${query.toString()}`, { cache: "no-cache", ...signalOption(signal) });
   return (await response.json()) as SeriesAnswer;
+}
+
+export interface StatisticsWanted {
+  fields: readonly (keyof BlockFields)[];
+  /** Into how many bins the arrays are to be counted; null: they are not. It needs steps. */
+  bins: number | null;
 }
 
 /** The statistics of a series at some of its steps, or (null) at all of them. */
 export async function fetchStatistics(
   { run, layer, quantity }: { run: string; layer: string; quantity: string },
   steps: number[] | null,
-  fields: readonly (keyof BlockFields)[],
+  { fields, bins }: StatisticsWanted,
   signal?: AbortSignal,
 ): Promise<Statistics | null> {
   const query = new URLSearchParams({ run, layer, quantity });
   for (const step of steps ?? []) query.append("step", String(step));
   for (const field of fields) query.append("field", field);
+  if (bins !== null) query.append("bins", String(bins));
   const response = await get(`statistics?${query.toString()}`, { cache: "no-cache", ...signalOption(signal) });
   return ((await response.json()) as { statistics: Statistics[] }).statistics.at(0) ?? null;
+}
+
+function appendLayout(query: URLSearchParams, { layout, runs }: ArraysRequest): void {
+  const { maxRows, maxColumns, split, region, reflect, order } = layout;
+  const numbers: [string, number | null | undefined][] = [
+    ["max_rows", maxRows],
+    ["max_columns", maxColumns],
+    ["split", split],
+    ["first_row", region?.firstRow],
+    ["rows", region?.rows],
+    ["first_column", region?.firstColumn],
+    ["columns", region?.columns],
+    ["order_sample", order?.sample],
+  ];
+  for (const [name, value] of numbers) if (typeof value === "number") query.append(name, String(value));
+  if (reflect) query.append("reflect", "on");
+  if (order === null) return;
+  query.append("order", order.by);
+  for (const { orderStep } of runs) {
+    if (orderStep !== undefined) query.append("order_step", String(orderStep));
+  }
 }
 
 export function arraysQuery(request: ArraysRequest): string {
   const query = new URLSearchParams();
   for (const { run } of request.runs) query.append("run", run);
-  query.append("layer", request.layer);
+  appendLayers(query, request.runs);
   query.append("quantity", request.quantity);
   for (const { step } of request.runs) query.append("step", String(step));
   for (const sample of request.samples) query.append("sample", String(sample));
-  if (request.maxRows !== null) query.append("max_rows", String(request.maxRows));
-  if (request.maxColumns !== null) query.append("max_columns", String(request.maxColumns));
+  appendLayout(query, request);
   query.append("dtype", request.dtype);
   return query.toString();
 }
@@ -243,7 +336,12 @@ export async function fetchArrays(request: ArraysRequest, signal?: AbortSignal):
   return decodeArrays(await response.arrayBuffer());
 }
 
-type WireHeader = ArrayHeader & { offset: number; bytes: number };
+interface Placed {
+  offset: number;
+  bytes: number;
+}
+
+type WireHeader = ArrayHeader & Placed & { marginals: Placed | null };
 
 /** A NaN may have its payload in the lower half alone; by the upper half, which is all the colours see, it is an Inf. */
 function withPlainNaN(cells: Float32Array): Float32Array {
@@ -251,26 +349,38 @@ function withPlainNaN(cells: Float32Array): Float32Array {
   return cells;
 }
 
+/** A copy of its own, so that dropping one array from the cache frees its memory. */
+export function bytesAt(answer: ArrayBuffer, start: number, { offset, bytes }: Placed): ArrayBuffer {
+  const first = start + offset;
+  if (first + bytes > answer.byteLength) throw new ApiError(200, "The arrays that TensorBoard sent are cut short");
+  return answer.slice(first, first + bytes);
+}
+
 function cellsOf(answer: ArrayBuffer, start: number, header: WireHeader): Float32Array | Uint16Array {
-  const first = start + header.offset;
-  if (first + header.bytes > answer.byteLength)
-    throw new ApiError(200, "The arrays that TensorBoard sent are cut short");
-  // A copy of its own, so that dropping one array from the cache frees its memory.
-  const bytes = answer.slice(first, first + header.bytes);
+  const bytes = bytesAt(answer, start, header);
   if (header.dtype === "bfloat16") return new Uint16Array(bytes);
   const cells = new Float32Array(bytes);
   return header.nan > 0 ? withPlainNaN(cells) : cells;
 }
 
-/** The binary answer: a length, JSON, and raw little-endian arrays. */
-export function decodeArrays(answer: ArrayBuffer): ArraysAnswer {
+/** The binary answer: a length, JSON, and raw little-endian arrays, which begin at `start`. */
+export function binaryAnswer(answer: ArrayBuffer): { head: unknown; start: number } {
   if (answer.byteLength < 4) throw new ApiError(200, "The arrays that TensorBoard sent are empty");
   const length = new DataView(answer).getUint32(0, true);
   if (4 + length > answer.byteLength) throw new ApiError(200, "The arrays that TensorBoard sent are cut short");
   const text = new TextDecoder().decode(new Uint8Array(answer, 4, length));
-  const headers = JSON.parse(text) as { arrays: WireHeader[]; missing: MissingArray[] };
+  return { head: JSON.parse(text), start: 4 + length };
+}
+
+export function decodeArrays(answer: ArrayBuffer): ArraysAnswer {
+  const { head, start } = binaryAnswer(answer);
+  const headers = head as { arrays: WireHeader[]; missing: MissingArray[] };
   return {
-    arrays: headers.arrays.map((header) => ({ ...header, cells: cellsOf(answer, 4 + length, header) })),
+    arrays: headers.arrays.map((header) => ({
+      ...header,
+      cells: cellsOf(answer, start, header),
+      marginals: header.marginals === null ? null : new Float32Array(bytesAt(answer, start, header.marginals)),
+    })),
     missing: headers.missing,
   };
 }

@@ -1,9 +1,11 @@
-/** TensorBoard's plugin page imports this module and calls render(). */
+/** TensorBoard's plugin page imports this module and calls render(); `python -m tb_rnn_plugin export` then calls pageFigure(). */
 
 import { render as mount } from "preact";
 import { start } from "./state/start";
 import { App } from "./ui/app";
 import style from "./ui/style.css?inline";
+
+export { pageFigure } from "./take_away/page_figure";
 
 export function render(): void {
   const sheet = document.createElement("style");

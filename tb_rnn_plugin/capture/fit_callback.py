@@ -3,11 +3,15 @@
 import functools
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, cast
 
-from tb_rnn_plugin import record
+from tb_rnn_plugin import event_writer, record
 from tb_rnn_plugin.capture import frameworks, keras_layers, layer_choice, taps
+from tb_rnn_plugin.capture.fit_findings import FitFindings
+from tb_rnn_plugin.capture.recurrences import Derivation
+from tb_rnn_plugin.diagnostics.finding import Finding
+from tb_rnn_plugin.diagnostics.thresholds import DEFAULT, Thresholds
 from tb_rnn_plugin.encoding import DTYPES, DType
 
 Model: TypeAlias = Any
@@ -24,7 +28,13 @@ class FitModule(Protocol):
         They have `armed`: whether the next pass is recorded. The options are those of `taps.Taps`.
         """
 
-    def fit_probe(self, model: Model, layers: Sequence[keras_layers.RecordedLayer], batch: tuple[Any, Any, Any]) -> Any:
+    def fit_probe(
+        self,
+        model: Model,
+        layers: Sequence[keras_layers.RecordedLayer],
+        batch: tuple[Any, Any, Any],
+        derivation: Derivation,
+    ) -> Any:
         """What records the batch (x, y, sample_weight) with the weights of the moment: `records()`."""
 
     def batches_trained(self, model: Model) -> int:
@@ -56,6 +66,11 @@ class FitCallback:
         probe: Sequence[Any] | None = None,
         quantities: Sequence[str] | None = None,
         dtype: DType = "float32",
+        bptt: bool = True,
+        on_finding: Callable[[Finding], object] | None = None,
+        stop_on: Collection[str] = (),
+        thresholds: Thresholds = DEFAULT,
+        scalars: bool = True,
     ) -> None:
         """Takes what to write, how often, and where to.
 
@@ -64,16 +79,24 @@ class FitCallback:
             every: How often, in batches.
             samples: Of how many samples the arrays are kept; None for all.
             layers: Which recurrent layers: None for all, a name or a part of one, an index, or a list of these.
-            quantities: What is written: some of "activation", "output_gradient", "weights", "weight_gradients"; None
-                for all.
+            quantities: What is written; as in `rnn_summary.attach`.
             probe: (x, y) or (x, y, sample_weight).
             dtype: As in `rnn_summary.write`.
+            bptt: Whether gradients through time, gates and cell states are computed; as in `rnn_summary.attach`.
+            on_finding: Is called between two batches with every warning and error that is newly found, a Finding. What
+                it raises comes out of `fit`.
+            stop_on: Faults that end the training: "nan", "exploding" or another `fault` of a Finding. `fit` then
+                returns as it does at its end, the reason is said, and `stopped_by` holds the finding.
+            thresholds: As in `rnn_summary.write`.
+            scalars: As in `rnn_summary.write`.
 
         Raises:
             TypeError: If an argument is of the wrong type.
             ValueError: If an argument has a wrong value.
         """
         super().__init__()
+        self._findings = FitFindings(on_finding, stop_on, thresholds, scalars=scalars)
+        self._has_written = False
         self._schedule = taps.Schedule(every)
         taps.check_samples(samples)
         layer_choice.checked_picks(layers)
@@ -83,6 +106,9 @@ class FitCallback:
         self._every = every
         self._samples = samples
         self._quantities = taps.checked_quantities(quantities)
+        self._bptt = bptt
+        derived = taps.derived_quantities(self._quantities, bptt=bptt)
+        self._derivation = Derivation(quantities=derived, samples=samples, training=False)
         self._layers = layers
         self._probe_batch = _checked_probe(probe)
         self._dtype = dtype
@@ -96,6 +122,7 @@ class FitCallback:
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002  # Keras's signature
         """Attaches the taps, or prepares the probe."""
         self._stop()
+        self._findings.stopped_by = None
         self._framework = cast("FitModule", frameworks.capture_module(self.model))
         self._next_step = self._framework.batches_trained(self.model)
         picked = keras_layers.find(self.model, self._layers)
@@ -115,6 +142,8 @@ class FitCallback:
             due = self._taps.schedule.is_due(last)
             if due != self._taps.armed:
                 self._safely(lambda tapped: tapped.arm(armed=due), self._taps)
+            if due and self._taps is not None and self._taps.passes_told and self._taps.before_pass is not None:
+                self._safely(self._taps.before_pass)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Writes what was recorded."""
@@ -125,11 +154,18 @@ class FitCallback:
         self._next_step = step + 1
         if self._taps is not None:
             self._safely(self._write_taps, self._taps, step)
+        self._hand_over()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Takes the taps off, and writes out what is still in memory."""
         self._stop()
         self._safely(self._flush)
+        self._hand_over()
+
+    @property
+    def stopped_by(self) -> Finding | None:
+        """The finding that ended the last training; None where none did."""
+        return self._findings.stopped_by
 
     def _implements_train_batch_hooks(self) -> bool:
         """What tf_keras asks its own callbacks."""
@@ -145,10 +181,15 @@ class FitCallback:
         self._schedule = taps.Schedule(self._every)
         if self._probe_batch is not None:
             self._schedule.start(self._next_step)
-            self._probe = self._framework.fit_probe(self.model, picked, self._probe_batch)
+            self._probe = self._framework.fit_probe(self.model, picked, self._probe_batch, self._derivation)
             return
         self._taps = self._framework.fit_taps(
-            self.model, picked, every=self._every, samples=self._samples, quantities=self._quantities
+            self.model,
+            picked,
+            every=self._every,
+            samples=self._samples,
+            quantities=self._quantities,
+            bptt=self._bptt,
         )
         self._taps.schedule.start(self._next_step)
         self._finalizer = weakref.finalize(self, self._taps.detach)
@@ -176,7 +217,14 @@ class FitCallback:
 
         if self._quantities is not None:  # a probe records everything
             records = [wanted for made in records if (wanted := made.only(self._quantities)) is not None]
-        rnn_summary.write(records, step=step, writer=self._writer, samples=self._samples, dtype=self._dtype)
+        options = self._findings.write_options
+        rnn_summary.write(records, step=step, writer=self._writer, samples=self._samples, dtype=self._dtype, **options)
+        self._has_written = True
+
+    def _hand_over(self) -> None:
+        """Outside of `_safely`: what the user's own function raises is the user's."""
+        if self._has_written:
+            self._findings.hand_over(lambda: event_writer.resolve(self._writer).diagnosis, self.model)
 
     def _flush(self) -> None:
         from tb_rnn_plugin import rnn_summary  # noqa: PLC0415

@@ -30,6 +30,7 @@ def attach(
     layers: object = None,
     optimizer: Optimizer = None,
     quantities: Sequence[str] | None = None,
+    bptt: bool = True,
 ) -> taps.Taps:
     """Taps in the user's own backward pass: plain jax.grad or nnx.value_and_grad, under nnx.jit or not.
 
@@ -49,6 +50,7 @@ def attach(
         layers: Which layers; see `flax_model.find`.
         optimizer: The nnx.Optimizer whose `update` gets the gradients, before its own clipping.
         quantities: What is recorded; left out: everything.
+        bptt: Whether gradients through time, gates and cell states are computed.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -66,7 +68,7 @@ def attach(
             "loop as optimizer=.",
             stacklevel=3,
         )
-    return FlaxTaps(model, picked, every=every, samples=samples, optimizer=optimizer, quantities=quantities)
+    return FlaxTaps(model, picked, every=every, samples=samples, optimizer=optimizer, quantities=quantities, bptt=bptt)
 
 
 def capture(
@@ -78,6 +80,7 @@ def capture(
     layers: object = None,
     sample_weight: Any = None,  # any array
     training: bool = False,
+    bptt: bool = True,  # noqa: ARG001  # as in the other frameworks
 ) -> list[record.LayerRecord]:
     """Records of one batch, in a pass of its own on a copy: the model stays as it was, its random states too.
 
@@ -90,6 +93,7 @@ def capture(
         sample_weight: Weights of the samples: the loss, which then has to have a first axis of samples, is multiplied
             by them before the mean is taken.
         training: Whether the model is in training mode (`model.train()`) or not (`model.eval()`).
+        bptt: Whether gradients through time, gates and cell states are to be computed.
 
     Raises:
         TypeError: If an argument is of the wrong type.

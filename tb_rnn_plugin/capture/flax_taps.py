@@ -122,8 +122,10 @@ class FlaxTaps(taps.Taps):
         samples: int | None,
         optimizer: Optimizer,
         quantities: Collection[str] | None = None,
+        bptt: bool = True,
     ) -> None:
-        super().__init__(every=every, samples=samples, quantities=quantities)
+        super().__init__(every=every, samples=samples, quantities=quantities, bptt=bptt)
+        self.leave_out_derived("of Flax's layers the input isn't recorded")
         self._layers = layers
         self._sink = Sink()
         self._tapped: list[tuple[Any, Any]] = [(m, tap) for tap, m in taps_of(model, layers, self._sink)]

@@ -20,6 +20,7 @@ class CaptureModule(Protocol):
         layers: Any,
         optimizer: Any,
         quantities: Any,
+        bptt: bool,
         **scaling: Any,
     ) -> Taps:
         """Taps in the user's own pass."""
@@ -34,6 +35,7 @@ class CaptureModule(Protocol):
         layers: Any,
         sample_weight: Any,
         training: bool,
+        bptt: bool,
         **clipping: Any,
     ) -> list[LayerRecord]:
         """One batch, in a pass of its own."""

@@ -14,6 +14,8 @@ from tb_rnn_plugin.capture import keras_layers, taps
 from tb_rnn_plugin.capture.fit_callback import FitCallback, detaching
 from tb_rnn_plugin.capture.keras_clipping import clipped_records
 from tb_rnn_plugin.capture.keras_description import describe
+from tb_rnn_plugin.capture.recurrences import Derivation
+from tb_rnn_plugin.recurrence.layer import QUANTITIES
 
 __all__ = ["KerasCallback", "attach", "capture", "describe"]
 
@@ -37,6 +39,7 @@ def attach(
     optimizer: Any = None,
     quantities: Sequence[str] | None = None,
     keep_inputs: bool = False,
+    bptt: bool = True,
 ) -> taps.Taps:
     """Taps in the user's own backward pass: in a loop of one's own, eagerly or in a tf.function, and in fit.
 
@@ -62,6 +65,7 @@ def attach(
             mixed precision, this optimizer knows by how much.
         quantities: What is recorded; left out: everything.
         keep_inputs: Whether each layer's input, initial state and mask are kept too, in the `inputs` of the taps.
+        bptt: Whether gradients through time, gates and cell states are computed.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -88,6 +92,7 @@ def attach(
         optimizer=optimizer,
         quantities=quantities,
         keep_inputs=keep_inputs,
+        bptt=bptt,
     )
     return made
 
@@ -102,6 +107,7 @@ def capture(
     training: bool = False,
     loss: Loss | str | None = None,
     clipped: bool = False,
+    bptt: bool = True,
 ) -> list[record.LayerRecord]:
     """Records of one batch, in a pass of its own. The model stays as it was, its metrics and random states too.
 
@@ -115,6 +121,7 @@ def capture(
         loss: In place of the compiled loss: a Keras loss, its name, or a callable (y, prediction) → loss. What
             layers add by regularisation is added.
         clipped: Whether weight gradients are clipped as the compiled optimizer would clip them.
+        bptt: Whether gradients through time, gates and cell states are to be computed.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -124,9 +131,13 @@ def capture(
     if not isinstance(training, bool):
         raise TypeError(f"training: expected a bool, got {type(training).__name__}.")
 
+    derivation = Derivation(quantities=frozenset(QUANTITIES), training=training) if bptt else None
+
     def records_of(layers: Sequence[keras_layers.RecordedLayer]) -> list[record.LayerRecord]:
         batch = (x, y, sample_weight)
-        own_pass = _fixed_pass(model, layers, batch, training=training, loss=loss, compiled=False)
+        own_pass = _fixed_pass(
+            model, layers, batch, training=training, loss=loss, compiled=False, derivation=derivation
+        )
         records: list[record.LayerRecord] = own_pass.records()
         return records
 
@@ -150,10 +161,13 @@ def _fixed_pass(
     training: bool,
     loss: Loss | str | None,
     compiled: bool,
+    derivation: Derivation | None,
 ) -> Any:  # the backend's FixedPass
     x, y, sample_weight = (_tensors(part) for part in batch)
     of_prediction = _loss_of(model, x, y, sample_weight, training=training, loss=loss)
-    return _backend().FixedPass(model, layers, of_prediction, x, training=training, compiled=compiled)
+    return _backend().FixedPass(
+        model, layers, of_prediction, x, training=training, compiled=compiled, derivation=derivation
+    )
 
 
 def _tensors(arrays: Any) -> Any:  # a tensor or a structure of them
@@ -194,14 +208,20 @@ def _loss_of(
 def fit_taps(model: Model, layers: Sequence[keras_layers.RecordedLayer], **options: Any) -> taps.Taps:
     """Taps for a running `fit`; see `fit_callback.FitModule`."""
     made: taps.Taps = _backend().make_taps(model, layers, optimizer=model.optimizer, **options)
+    made.passes_told = type(model).train_step is keras.Model.train_step and steps_per_execution(model) == 1
     model.train_function = detaching(model.train_function, made)
     return made
 
 
-def fit_probe(model: Model, layers: Sequence[keras_layers.RecordedLayer], batch: tuple[Any, Any, Any]) -> Any:
+def fit_probe(
+    model: Model,
+    layers: Sequence[keras_layers.RecordedLayer],
+    batch: tuple[Any, Any, Any],
+    derivation: Derivation,
+) -> Any:
     """The pass over a batch that is always the same; see `fit_callback.FitModule`."""
     compiled = not getattr(model, "run_eagerly", False)
-    return _fixed_pass(model, layers, batch, training=False, loss=None, compiled=compiled)
+    return _fixed_pass(model, layers, batch, training=False, loss=None, compiled=compiled, derivation=derivation)
 
 
 def batches_trained(model: Model) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_rnn_plugin import cells, record
-from tb_rnn_plugin.capture import layer_choice
+from tb_rnn_plugin.capture import keras_recurrence, layer_choice
 from tb_rnn_plugin.capture.keras_layers import RecurrentLayer, offered
 from tb_rnn_plugin.capture.keras_recorded_layer import (
     ACTIVATION,
@@ -19,6 +19,8 @@ from tb_rnn_plugin.capture.keras_recorded_layer import (
     keras_of,
 )
 from tb_rnn_plugin.description import LayerDescription, ModelDescription, Penalty, not_picked
+from tb_rnn_plugin.recurrence.half import CannotDerive
+from tb_rnn_plugin.recurrence.layer import default_channels
 
 _KNOWN_REGULARISERS = frozenset({"L1", "L2", "L1L2"})
 _REGULARISERS = {record.RECURRENT_KERNEL: "recurrent_regularizer"}
@@ -54,6 +56,8 @@ def _description(layer: RecordedLayer, note: str) -> LayerDescription:
     shapes = {direction: {name: a.shape for name, a in of.items()} for direction, of in layer.matrices(zeros).items()}
     if not getattr(layer.tapped[0], "built", True):
         note = "it isn't built: its weights are made when it is first called"
+    derived, reason = _derived(layer)
+    note = "; ".join(filter(None, (note, reason)))
     return LayerDescription(
         name=layer.name,
         kind=_kind(layer),
@@ -63,6 +67,7 @@ def _description(layer: RecordedLayer, note: str) -> LayerDescription:
         gates=cells.KERAS_GATES.get(layer.cell or "", ()),
         shapes=shapes,
         sequences=_sequences(layer),
+        derived=derived,
         timesteps=_timesteps(layer),
         settings=_settings(layer),
         penalties=_penalties(layer),
@@ -93,6 +98,18 @@ def _sequences(layer: RecordedLayer) -> dict[str, int | None]:
         return {}
     axis = 1 if getattr(layer.tapped[0], "data_format", None) == "channels_first" else -1
     return dict.fromkeys(quantities, sequences[0].shape[axis] if sequences else None)
+
+
+def _derived(layer: RecordedLayer) -> tuple[dict[str, int | None], str]:
+    """What is computed of a layer in training, to its channels; and why nothing is, or ""."""
+    if not isinstance(layer, RecurrentLayer) or layer.cell is None or layer.units is None:
+        return {}, ""
+    try:
+        keras_recurrence.traits(layer, training=True)
+    except CannotDerive as reason:
+        return {}, f"its gradient through time, gates and cell state aren't computed in training: {reason}"
+    units = layer.units * len(layer.directions)
+    return {**default_channels(layer.cell, units, units)}, ""
 
 
 def _outputs(layer: Layer) -> list[Any]:

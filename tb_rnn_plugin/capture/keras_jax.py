@@ -18,6 +18,8 @@ from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import keras_calls, keras_taps, taps
 from tb_rnn_plugin.capture.keras_jax_recorder import Recorder, arrays, synchronise
 from tb_rnn_plugin.capture.keras_layers import RecordedLayer
+from tb_rnn_plugin.capture.keras_recurrence import Recurrences
+from tb_rnn_plugin.capture.recurrences import Derivation
 
 Model: TypeAlias = Any
 Optimizer: TypeAlias = Any
@@ -34,6 +36,7 @@ def make_taps(
     optimizer: Optimizer | None = None,
     quantities: Collection[str] | None = None,
     keep_inputs: bool = False,
+    bptt: bool = True,
 ) -> keras_taps.KerasTaps:
     """Attaches taps; the first pass is recorded.
 
@@ -45,12 +48,21 @@ def make_taps(
         optimizer: Whose `apply` or `stateless_apply` gets the weight gradients; None where it isn't known.
         quantities: What is recorded; None: everything.
         keep_inputs: Whether each layer's input, initial state and mask are kept too, in the `inputs` of the taps.
+        bptt: Whether what follows from the recurrence is computed.
     """
     wanted = taps.checked_quantities(quantities)
-    matrices = wanted is None or not wanted.isdisjoint(record.MATRIX_QUANTITIES)
-    recorder = Recorder(model, layers, optimizer=optimizer, matrices=matrices, keep_inputs=keep_inputs)
+    derives = bool(taps.derived_quantities(wanted, bptt=bptt))  # which takes weights and inputs
+    matrices = derives or wanted is None or not wanted.isdisjoint(record.MATRIX_QUANTITIES)
+    recorder = Recorder(model, layers, optimizer=optimizer, matrices=matrices, keep_inputs=keep_inputs or derives)
     return keras_taps.KerasTaps(
-        model, layers, recorder, every=every, samples=samples, quantities=quantities, keep_inputs=keep_inputs
+        model,
+        layers,
+        recorder,
+        every=every,
+        samples=samples,
+        quantities=quantities,
+        keep_inputs=keep_inputs,
+        bptt=bptt,
     )
 
 
@@ -65,6 +77,7 @@ class FixedPass:
         x: Any,  # whatever the model takes
         *,
         training: bool,
+        derivation: Derivation | None = None,
         compiled: bool,  # noqa: ARG002  # uncompiled it takes longer even once: a scan over time is compiled anyway
     ) -> None:
         """Prepares the pass.
@@ -75,6 +88,7 @@ class FixedPass:
             loss: From the model's prediction to a scalar.
             x: The batch, in tensors.
             training: Whether the model runs in training mode.
+            derivation: What is computed of recurrent layers; None: nothing.
             compiled: Whether the pass may be compiled. Here it is, unless the model is to run eagerly.
         """
         self._model = model
@@ -82,7 +96,8 @@ class FixedPass:
         self._loss = loss
         self._x = x
         self._training = training
-        self._recorder = Recorder(model, layers, matrices=False)
+        self._recurrences = Recurrences(layers, derivation)
+        self._recorder = Recorder(model, layers, matrices=False, keep_inputs=self._recurrences.wanted)
         self._variables: dict[int, Any] = {}
         self._differentiate: Any = None
 
@@ -109,7 +124,9 @@ class FixedPass:
             weight_gradients=[arrays({k: gradients[id(v)] for k, v in of.variables.items()}) for of in self._layers],
             scale=scale,
         )
-        return of_pass.unscaled().records(self._layers)
+        unscaled = of_pass.unscaled()
+        inputs = unscaled.inputs(self._layers) if self._recurrences.wanted else {}
+        return self._recurrences.added(unscaled.records(self._layers), inputs)
 
     def _differentiated(self) -> Any:  # a function as jax.grad makes it
         with_input = (1,) if keras_calls.has_weightless(self._layers) else ()

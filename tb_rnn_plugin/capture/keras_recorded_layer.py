@@ -68,7 +68,7 @@ class RecordedLayer(abc.ABC):
 
     @property
     def keeps_inputs(self) -> bool:
-        """Whether what a call was given is of use: where the cell is known, and runs from the first timestep on."""
+        """Whether what a call was given is of use: where the cell is known."""
         return False
 
     @property

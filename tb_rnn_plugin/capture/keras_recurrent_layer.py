@@ -61,11 +61,9 @@ class RecurrentLayer(RecordedLayer):
 
     @property
     def keeps_inputs(self) -> bool:
-        """Whether its cell is known and runs from the first timestep on, from a state that is given."""
+        """Whether its cell is known and runs from a state that is given."""
         stateful = any(getattr(half, "stateful", False) for half in self.halves.values())
-        return (
-            self.cell is not None and self.states is not None and not self.backwards and not (self.frames and stateful)
-        )
+        return self.cell is not None and self.states is not None and not (self.frames and stateful)
 
     @property
     def variables(self) -> dict[tuple[str, str], Variable]:

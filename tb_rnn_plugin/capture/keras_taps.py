@@ -8,6 +8,8 @@ from typing import Any, Protocol, TypeAlias
 from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import keras_layers, taps
 from tb_rnn_plugin.capture.keras_layers import Array, Part, RecordedLayer
+from tb_rnn_plugin.capture.keras_recurrence import Recurrences
+from tb_rnn_plugin.capture.recurrences import Derivation
 
 Model: TypeAlias = Any
 Matrices: TypeAlias = Mapping[tuple[str, str], Array]
@@ -83,25 +85,28 @@ class KerasTaps(taps.Taps):
         samples: int | None,
         quantities: Collection[str] | None = None,
         keep_inputs: bool = False,
+        bptt: bool = True,
     ) -> None:
         """Attaches the taps; the first pass is recorded.
 
         Args:
             model: The Keras model.
             layers: Its layers to be recorded.
-            recorder: Records them.
+            recorder: Records them, and what their calls are given if that is kept or computed with.
             every: How often is written.
             samples: Of how many samples the arrays are kept.
             quantities: What is recorded; None: everything.
             keep_inputs: Whether each layer's input, initial state and mask are kept too, in `inputs`.
+            bptt: Whether what follows from the recurrence is computed.
         """
-        super().__init__(every=every, samples=samples, quantities=quantities)
+        super().__init__(every=every, samples=samples, quantities=quantities, bptt=bptt)
         #: What the recorded calls were given, by record name, if `keep_inputs`.
         self.inputs: dict[str, dict[str, Array]] = {}
         self._model = model
         self._layers = layers
         self._recorder = recorder
         self._keep_inputs = keep_inputs
+        self._recurrences = Recurrences(layers, Derivation(quantities=self.derived, samples=samples))
         self._train_function = getattr(model, "train_function", None)
         self._armed = False
         self._attached = True
@@ -140,9 +145,10 @@ class KerasTaps(taps.Taps):
             return []
         self._say_missing(recording.calls)
         recorded = recording.unscaled()
-        self.inputs = recorded.inputs(self._layers) if self._keep_inputs else {}
+        inputs = recorded.inputs(self._layers) if self._keep_inputs or self._recurrences.wanted else {}
+        self.inputs = inputs if self._keep_inputs else {}
         self.arm(armed=self._armed)  # what was taken is gone
-        return recorded.records(self._layers)
+        return self._recurrences.added(recorded.records(self._layers), inputs)
 
     def detach(self) -> None:
         """Takes the taps off; the model is as it was before."""

@@ -11,6 +11,7 @@ from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import keras_layers, taps
 from tb_rnn_plugin.capture.keras_layers import Array, Layer, RecordedLayer
 from tb_rnn_plugin.capture.keras_override import Method, Override
+from tb_rnn_plugin.capture.keras_recurrence import Recurrences
 from tb_rnn_plugin.capture.keras_tensorflow_pass import FixedPass
 from tb_rnn_plugin.capture.keras_tensorflow_recorder import Calls, Recorder, release
 from tb_rnn_plugin.capture.keras_tensorflow_replicas import (
@@ -24,6 +25,7 @@ from tb_rnn_plugin.capture.keras_tensorflow_replicas import (
 from tb_rnn_plugin.capture.keras_tensorflow_scale import current_scale, divided, loss_scale, unscaled
 from tb_rnn_plugin.capture.keras_tensorflow_store import Store, to_numpy
 from tb_rnn_plugin.capture.keras_tensorflow_workers import Workers
+from tb_rnn_plugin.capture.recurrences import Derivation
 
 __all__ = ["FixedPass", "TensorFlowTaps", "make_taps"]
 
@@ -52,6 +54,7 @@ class TensorFlowTaps(taps.Taps):
         optimizer: Optimizer | None = None,
         quantities: Collection[str] | None = None,
         keep_inputs: bool = False,
+        bptt: bool = True,
     ) -> None:
         """Attaches the taps; the first pass is recorded.
 
@@ -63,11 +66,12 @@ class TensorFlowTaps(taps.Taps):
             optimizer: Whose `apply` gets the weight gradients; None where it isn't known.
             quantities: What is recorded; None: everything.
             keep_inputs: Whether each layer's input, initial state and mask are kept too, in `inputs`.
+            bptt: Whether what follows from the recurrence is computed.
 
         Raises:
             ValueError: If the model is trained with a strategy of tf.distribute that can't be recorded.
         """
-        super().__init__(every=every, samples=samples, quantities=quantities)
+        super().__init__(every=every, samples=samples, quantities=quantities, bptt=bptt)
         self._said: set[str] = set()
         self._workers = Workers.of(strategy_of(model), self._say)
         #: What the recorded calls were given, by record name, if `keep_inputs`.
@@ -78,11 +82,15 @@ class TensorFlowTaps(taps.Taps):
         self._keep_inputs = keep_inputs
         self._variables = list({id(v): v for layer in layers for v in layer.variables.values()}.values())
         self._stashes: list[Store] = []
+        # Weights that a graph keeps must be copied to be updated, in every step: they are read before it if possible.
+        self._weights_before: dict[str, Array] = {}
         self._attached = True
         self._functions = {name: getattr(model, name, None) for name in ("test_function", "predict_function")}
-        self._recorder = self.recorder_class(layers, keep_inputs=keep_inputs)
+        self._recurrences = Recurrences(layers, Derivation(quantities=self.derived, samples=samples))
+        self._recorder = self.recorder_class(layers, keep_inputs=keep_inputs or self._recurrences.wanted)
         self._recorder.attach()
-        self._wants_matrices = self.wants(*record.MATRIX_QUANTITIES)
+        self._wants_matrices = self.wants(*record.MATRIX_QUANTITIES) or self._recurrences.wanted
+        self.before_pass = self._read_weights if self._wants_matrices else None
         # A loss scale is known for sure only while it is applied: the same call may change it.
         self._applies = [
             Override(each, self.apply_name, functools.partial(self._apply_maker, each))
@@ -103,6 +111,12 @@ class TensorFlowTaps(taps.Taps):
             return
         self._recorder.arm(armed=armed)
         release(self._stashes)
+
+    def _read_weights(self) -> None:
+        self._weights_before = {
+            f"{_WEIGHT}{index}": to_numpy(copies(variable)[0]).copy()
+            for index, variable in enumerate(self._all_variables())
+        }
 
     def collect(self, step: int) -> list[record.LayerRecord]:
         """As `Taps.collect`; in all workers but the chief of a MultiWorkerMirroredStrategy, nothing to write."""
@@ -136,9 +150,11 @@ class TensorFlowTaps(taps.Taps):
         self._say_missing(taken[0])
         stash = self._read_stash() if self._applies else {}
         passes = self._passes(taken, stash)
-        self.inputs = joined([made.inputs(self._layers) for made in passes]) if self._keep_inputs else {}
+        keeps = self._keep_inputs or self._recurrences.wanted
+        inputs = joined([made.inputs(self._layers) for made in passes]) if keeps else {}
+        self.inputs = inputs if self._keep_inputs else {}
         self.arm(armed=self._recorder.armed)  # what was taken is gone
-        return joined_records([made.records(self._layers) for made in passes])
+        return self._recurrences.added(joined_records([made.records(self._layers) for made in passes]), inputs)
 
     def detach(self) -> None:
         """Takes the taps off; the model is as it was before."""
@@ -183,7 +199,7 @@ class TensorFlowTaps(taps.Taps):
         for index, variable in enumerate(self._all_variables() if self._wants_matrices else ()):
             gradient = gradient_of.get(id(tf_variable(variable)))
             if gradient is not None:
-                if self._recorder.is_first_replica:
+                if self._recorder.is_first_replica and not self.passes_told:
                     tensors[f"{_WEIGHT}{index}"] = tf_variable(variable)
                 tensors[f"{_GRADIENT}{index}"] = tf.convert_to_tensor(gradient)
         scale = loss_scale(optimizer)
@@ -214,6 +230,8 @@ class TensorFlowTaps(taps.Taps):
                 of_replica.setdefault(store.replica, {}).update(store.read() or {})
         stash = {name: array for of in of_replica.values() for name, array in of.items()}
         stash |= summed({n: a for n, a in of.items() if n.startswith(_GRADIENT)} for of in of_replica.values())
+        if stash:
+            stash |= self._weights_before
         if not stash and self._all_variables():
             self._say(
                 f"weight gradients are left out: optimizer.{self.apply_name} was not called between the backward pass "

@@ -11,10 +11,12 @@ from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import keras_layers
 from tb_rnn_plugin.capture.keras_layers import Layer, RecordedLayer, is_float
 from tb_rnn_plugin.capture.keras_override import Method
+from tb_rnn_plugin.capture.keras_recurrence import Recurrences
 from tb_rnn_plugin.capture.keras_tensorflow_recorder import Recorder
 from tb_rnn_plugin.capture.keras_tensorflow_replicas import copies, outside_strategies, tf_variable
 from tb_rnn_plugin.capture.keras_tensorflow_scale import divided, loss_scale, unscaled
 from tb_rnn_plugin.capture.keras_tensorflow_store import to_numpy
+from tb_rnn_plugin.capture.recurrences import Derivation
 
 Tensor: TypeAlias = Any
 
@@ -34,6 +36,7 @@ class FixedPass:
         *,
         training: bool,
         compiled: bool,
+        derivation: Derivation | None = None,
     ) -> None:
         """Prepares the pass.
 
@@ -44,6 +47,7 @@ class FixedPass:
             x: The batch, in tensors.
             training: Whether the model runs in training mode.
             compiled: Whether the pass is made a tf.function, traced with the taps on at its first run only.
+            derivation: What is computed of recurrent layers; None: nothing.
         """
         self._model = model
         self._layers = layers
@@ -51,7 +55,8 @@ class FixedPass:
         self._x = x
         self._training = training
         self._compiled = compiled
-        self._recorder = self.recorder_class(layers)
+        self._recurrences = Recurrences(layers, derivation)
+        self._recorder = self.recorder_class(layers, keep_inputs=self._recurrences.wanted)
         self._concrete: Method | None = None
 
     def records(self) -> list[record.LayerRecord]:
@@ -78,11 +83,13 @@ class FixedPass:
             self._recorder.arm(armed=False)
         if self._recorder.error is not None:
             raise self._recorder.error
-        return keras_layers.Pass(
+        made = keras_layers.Pass(
             [[unscaled(call, factor) for call in of_layer] for of_layer in calls],
             [{key: to_numpy(copies(v)[0]) for key, v in layer.variables.items()} for layer in self._layers],
             [{key: divided(to_numpy(g), factor) for key, g in of.items() if g is not None} for of in gradients],
-        ).records(self._layers)
+        )
+        inputs = made.inputs(self._layers) if self._recurrences.wanted else {}
+        return self._recurrences.added(made.records(self._layers), inputs)
 
     def _gradients(self) -> tuple[list[dict[tuple[str, str], Tensor]], Tensor]:
         """The weight gradients of each layer, and the loss scale that is in them."""

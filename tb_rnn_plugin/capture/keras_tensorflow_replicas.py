@@ -128,6 +128,10 @@ def _joined(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
         if len(arrays) == len(filled):
             longest = None if name.startswith(_NOT_BY_TIME) else max(array.shape[1] for array in arrays)
             made[name] = np.concatenate([_padded(array, longest) for array in arrays])
+    if len({array.shape[1] for array in inputs}) > 1 and any(name.startswith(STATE_GRADIENT) for name in made):
+        # Behind the end of a shorter part it would be taken for the gradient of a step that was left out, once more.
+        # Without its input nothing is computed of the call.
+        made.pop(INPUT, None)
     return made
 
 

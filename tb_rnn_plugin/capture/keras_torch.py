@@ -15,7 +15,9 @@ import torch
 from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import keras_calls, keras_taps, taps
 from tb_rnn_plugin.capture.keras_layers import RecordedLayer
+from tb_rnn_plugin.capture.keras_recurrence import Recurrences
 from tb_rnn_plugin.capture.keras_torch_recorder import Recorder, arrays, copies
+from tb_rnn_plugin.capture.recurrences import Derivation
 
 Model: TypeAlias = Any
 Optimizer: TypeAlias = Any
@@ -30,6 +32,7 @@ def make_taps(
     optimizer: Optimizer | None = None,
     quantities: Collection[str] | None = None,
     keep_inputs: bool = False,
+    bptt: bool = True,
 ) -> keras_taps.KerasTaps:
     """Attaches taps; the first pass is recorded.
 
@@ -41,12 +44,21 @@ def make_taps(
         optimizer: Whose `apply` gets the weight gradients; None where that isn't Keras's.
         quantities: What is recorded; None: everything.
         keep_inputs: Whether each layer's input, initial state and mask are kept too, in the `inputs` of the taps.
+        bptt: Whether what follows from the recurrence is computed.
     """
     wanted = taps.checked_quantities(quantities)
-    matrices = wanted is None or not wanted.isdisjoint(record.MATRIX_QUANTITIES)
-    recorder = Recorder(layers, optimizer=optimizer, matrices=matrices, keep_inputs=keep_inputs)
+    derives = bool(taps.derived_quantities(wanted, bptt=bptt))  # which takes weights and inputs
+    matrices = derives or wanted is None or not wanted.isdisjoint(record.MATRIX_QUANTITIES)
+    recorder = Recorder(layers, optimizer=optimizer, matrices=matrices, keep_inputs=keep_inputs or derives)
     return keras_taps.KerasTaps(
-        model, layers, recorder, every=every, samples=samples, quantities=quantities, keep_inputs=keep_inputs
+        model,
+        layers,
+        recorder,
+        every=every,
+        samples=samples,
+        quantities=quantities,
+        keep_inputs=keep_inputs,
+        bptt=bptt,
     )
 
 
@@ -61,6 +73,7 @@ class FixedPass:
         x: Any,  # whatever the model takes
         *,
         training: bool,
+        derivation: Derivation | None = None,
         compiled: bool,  # noqa: ARG002  # as the other backends: compiling takes longer here than many passes
     ) -> None:
         """Prepares the pass.
@@ -71,6 +84,7 @@ class FixedPass:
             loss: From the model's prediction to a scalar.
             x: The batch, in tensors.
             training: Whether the model runs in training mode.
+            derivation: What is computed of recurrent layers; None: nothing.
             compiled: Whether the pass may be compiled.
         """
         self._model = model
@@ -78,7 +92,8 @@ class FixedPass:
         self._loss = loss
         self._x = x
         self._training = training
-        self._recorder = Recorder(layers, matrices=False)
+        self._recurrences = Recurrences(layers, derivation)
+        self._recorder = Recorder(layers, matrices=False, keep_inputs=self._recurrences.wanted)
 
     def records(self) -> list[record.LayerRecord]:
         """Runs the pass, with the weights that the model has now."""
@@ -105,7 +120,9 @@ class FixedPass:
             weight_gradients=[arrays({key: g for key, g in of.items() if g is not None}) for of in gradients],
             scale=factor,
         )
-        return recording.unscaled().records(self._layers)
+        unscaled = recording.unscaled()
+        given = unscaled.inputs(self._layers) if self._recurrences.wanted else {}
+        return self._recurrences.added(unscaled.records(self._layers), given)
 
 
 def _as_leaf(x: Any) -> Any:

@@ -1,11 +1,13 @@
 """What the taps of every framework share: when they record, and how a training loop holds them."""
 
 import abc
-from collections.abc import Collection
+import warnings
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from tb_rnn_plugin.record import MATRIX_QUANTITIES, LayerRecord
+from tb_rnn_plugin.recurrence import layer as recurrent_layer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -15,9 +17,7 @@ if TYPE_CHECKING:
 QUANTITIES = (
     "activation",
     "output_gradient",
-    "bptt_gradient",
-    "cell_state",
-    "cell_state_gradient",
+    *recurrent_layer.QUANTITIES,
     *MATRIX_QUANTITIES,
 )
 
@@ -101,18 +101,58 @@ def checked_quantities(quantities: Collection[str] | None) -> frozenset[str] | N
     return frozenset(quantities)
 
 
+def derived_quantities(quantities: Collection[str] | None, *, bptt: bool) -> frozenset[str]:
+    """What is computed beside what taps record: some of `recurrence.layer.QUANTITIES`.
+
+    Args:
+        quantities: What the user asks for; None: what there is by default.
+        bptt: Whether anything is computed at all.
+
+    Raises:
+        TypeError: If `bptt` is not a bool.
+    """
+    if not isinstance(bptt, bool):
+        raise TypeError(f"bptt: expected a bool, got {type(bptt).__name__}.")
+    if not bptt:
+        return frozenset()
+    if quantities is None:
+        return recurrent_layer.DEFAULT_QUANTITIES
+    return frozenset(quantities) & frozenset(recurrent_layer.QUANTITIES)
+
+
 class Taps(abc.ABC):
     """Taps on the recurrent layers of one model: what `rnn_summary.attach` returns.
 
     A context manager: leaving it, by an exception too, detaches the taps and leaves the model as it was.
     """
 
-    def __init__(self, *, every: int, samples: int | None, quantities: Collection[str] | None = None) -> None:
-        """Sets how often is written, what, and of how many samples the arrays are kept (None: everything, of all)."""
+    def __init__(
+        self, *, every: int, samples: int | None, quantities: Collection[str] | None = None, bptt: bool = True
+    ) -> None:
+        """Sets how often is written, what, and of how many samples.
+
+        Args:
+            every: How often, in steps.
+            samples: Of how many samples the arrays are kept, and what is computed; None: of all.
+            quantities: What is recorded; None: everything.
+            bptt: Whether what follows from the recurrence is computed: gradients through time, gates, cell states.
+        """
         check_samples(samples)
         self.quantities = checked_quantities(quantities)
+        #: What is computed of recurrent layers when their records are written.
+        self.derived = derived_quantities(self.quantities, bptt=bptt)
         self.schedule = Schedule(every)
         self.samples = samples
+        #: Whether `before_pass` is called before each pass that is recorded: a callback of `fit` knows when that is.
+        self.passes_told = False
+        self.before_pass: Callable[[], None] | None = None
+
+    def leave_out_derived(self, reason: str) -> None:
+        """For taps that record nothing to compute from: says so to whoever asks for it by name."""
+        asked, self.derived = self.derived, frozenset()
+        if asked and self.quantities is not None:
+            names = ", ".join(sorted(asked))
+            warnings.warn(f"rnn_summary: not computed are {names}: {reason}.", stacklevel=5)
 
     def __enter__(self) -> "Self":
         """The taps themselves: they are attached from the moment they are made."""

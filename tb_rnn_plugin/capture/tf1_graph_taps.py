@@ -39,13 +39,15 @@ class GraphTaps(taps.Taps):
         every: int,
         samples: int | None,
         quantities: Collection[str] | None = None,
+        bptt: bool = True,
     ) -> None:
         """Attaches the taps; the first step is recorded.
 
         Raises:
             ValueError: If the model isn't compiled.
         """
-        super().__init__(every=every, samples=samples, quantities=quantities)
+        super().__init__(every=every, samples=samples, quantities=quantities, bptt=bptt)
+        self.leave_out_derived("in graph mode what a layer is given isn't recorded")
         if getattr(model, "optimizer", None) is None:
             raise ValueError("model: it isn't compiled, so in graph mode it has no training step; compile it first.")
         self.armed = False

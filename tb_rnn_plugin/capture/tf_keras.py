@@ -17,9 +17,11 @@ from tb_rnn_plugin.capture.fit_callback import detaching
 from tb_rnn_plugin.capture.keras_clipping import clipped_records
 from tb_rnn_plugin.capture.keras_description import describe
 from tb_rnn_plugin.capture.keras_tensorflow_store import to_numpy
+from tb_rnn_plugin.capture.recurrences import Derivation
 from tb_rnn_plugin.capture.tf_keras_loss import Loss, callable_loss, total_loss
 from tb_rnn_plugin.capture.tf_keras_pass import TfKerasPass
 from tb_rnn_plugin.capture.tf_keras_taps import TfKerasTaps
+from tb_rnn_plugin.recurrence.layer import QUANTITIES
 
 __all__ = ["attach", "capture", "describe"]
 
@@ -36,6 +38,7 @@ def attach(
     optimizer: Any = None,
     quantities: Sequence[str] | None = None,
     keep_inputs: bool = False,
+    bptt: bool = True,
 ) -> taps.Taps:
     """Taps in the user's own backward pass: in a loop of one's own, eagerly or in a tf.function, and in fit.
 
@@ -58,6 +61,7 @@ def attach(
         quantities: What is recorded; left out: everything.
         keep_inputs: Whether each layer's input, initial state and mask are kept too, in the `inputs` of the taps; not
             in graph mode.
+        bptt: Whether gradients through time, gates and cell states are computed; not in graph mode.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -66,7 +70,7 @@ def attach(
     """
     picked = keras_layers.find(model, layers)
     if tf1_graph.is_graph_model(model):
-        return tf1_graph_taps.GraphTaps(model, picked, every=every, samples=samples, quantities=quantities)
+        return tf1_graph_taps.GraphTaps(model, picked, every=every, samples=samples, quantities=quantities, bptt=bptt)
     if optimizer is not None and not callable(getattr(optimizer, "apply_gradients", None)):
         raise TypeError(f"optimizer: expected an optimizer of tf_keras, got {type(optimizer).__name__}.")
     if optimizer is None:
@@ -85,6 +89,7 @@ def attach(
         optimizer=optimizer,
         quantities=quantities,
         keep_inputs=keep_inputs,
+        bptt=bptt,
     )
 
 
@@ -98,6 +103,7 @@ def capture(
     training: bool = False,
     loss: Loss | str | None = None,
     clipped: bool = False,
+    bptt: bool = True,
 ) -> list[record.LayerRecord]:
     """Records of one batch, in a pass of its own. The model stays as it was, its metrics and random states too.
 
@@ -114,6 +120,7 @@ def capture(
         loss: In place of the compiled loss: a tf_keras loss, its name, or a callable (y, prediction) → loss. What
             layers add by regularisation is added.
         clipped: Whether weight gradients are clipped as the compiled optimizer would clip them.
+        bptt: Whether gradients through time, gates and cell states are to be computed; not in graph mode.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -123,6 +130,8 @@ def capture(
     if not isinstance(training, bool):
         raise TypeError(f"training: expected a bool, got {type(training).__name__}.")
 
+    derivation = Derivation(quantities=frozenset(QUANTITIES), training=training) if bptt else None
+
     def records_of(layers: Sequence[keras_layers.RecordedLayer]) -> list[record.LayerRecord]:
         if for_a_gpu := _left_to_a_gpu(model):
             warnings.warn(
@@ -131,7 +140,10 @@ def capture(
                 stacklevel=4,
             )
             return _weights_alone(layers)
-        return _fixed_pass(model, layers, (x, y, sample_weight), training=training, loss=loss).records()
+        own_pass = _fixed_pass(
+            model, layers, (x, y, sample_weight), training=training, loss=loss, derivation=derivation
+        )
+        return own_pass.records()
 
     return clipped_records(model, picked, records_of) if clipped else records_of(picked)
 
@@ -145,9 +157,14 @@ def fit_taps(model: Model, layers: Sequence[keras_layers.RecordedLayer], **optio
     return made
 
 
-def fit_probe(model: Model, layers: Sequence[keras_layers.RecordedLayer], batch: tuple[Any, Any, Any]) -> Any:
+def fit_probe(
+    model: Model,
+    layers: Sequence[keras_layers.RecordedLayer],
+    batch: tuple[Any, Any, Any],
+    derivation: Derivation,
+) -> Any:
     """The pass over a batch that is always the same; see `fit_callback.FitModule`."""
-    return _fixed_pass(model, layers, batch, training=False, loss=None)
+    return _fixed_pass(model, layers, batch, training=False, loss=None, derivation=derivation)
 
 
 def batches_trained(model: Model) -> int:
@@ -182,13 +199,16 @@ def _fixed_pass(
     *,
     training: bool,
     loss: Loss | str | None,
+    derivation: Derivation | None,
 ) -> TfKerasPass | tf1_graph_pass.GraphPass:
     if tf1_graph.is_graph_model(model):
         return tf1_graph_pass.GraphPass(model, layers, batch, training=training, loss=loss)
     x, y, sample_weight = (tf.nest.map_structure(_tensor, part) for part in batch)
     of_prediction = _loss_of(model, x, y, sample_weight, loss)
     # A graph has random numbers of its own: those of the user's eager steps stay what they would have been.
-    return TfKerasPass(model, layers, of_prediction, x, training=training, compiled=not model.run_eagerly)
+    return TfKerasPass(
+        model, layers, of_prediction, x, training=training, compiled=not model.run_eagerly, derivation=derivation
+    )
 
 
 def _tensor(array: Any) -> Tensor:

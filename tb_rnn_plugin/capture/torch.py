@@ -1,23 +1,23 @@
 """PyTorch models: taps in their training, and records of one batch."""
 
-import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import nn
 
 from tb_rnn_plugin import record
-from tb_rnn_plugin.capture import taps, torch_model, torch_taps
+from tb_rnn_plugin.capture import recurrences, taps, torch_model, torch_taps
 from tb_rnn_plugin.capture.torch_layers import Array, Layer
 from tb_rnn_plugin.capture.torch_model import describe
+from tb_rnn_plugin.capture.torch_pass import capture
 from tb_rnn_plugin.capture.torch_ranks import Ranks
 from tb_rnn_plugin.capture.torch_recorder import Recorded, Recorder
+from tb_rnn_plugin.derivation import left_out
+from tb_rnn_plugin.recurrence.half import CannotDerive
+from tb_rnn_plugin.recurrence.layer import Recurrence
 
 __all__ = ["TorchTaps", "attach", "capture", "describe"]
-
-Loss: TypeAlias = Callable[[Any, Any], torch.Tensor]
 
 
 def attach(
@@ -30,6 +30,7 @@ def attach(
     quantities: Collection[str] | None = None,
     grad_scaler: Any = None,  # torch.amp.GradScaler, which older versions have elsewhere
     keep_inputs: bool = False,
+    bptt: bool = True,
 ) -> taps.Taps:
     """Taps in the user's own backward pass.
 
@@ -57,6 +58,7 @@ def attach(
         quantities: What is recorded; None for everything.
         grad_scaler: The torch.amp.GradScaler of the training loop, by whose scale gradients are divided.
         keep_inputs: Whether each layer's input, first states and mask are kept too, in the `inputs` of the taps.
+        bptt: Whether gradients through time, gates and cell states are computed.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -75,6 +77,7 @@ def attach(
         optimizer=optimizer,
         grad_scaler=grad_scaler,
         keep_inputs=keep_inputs,
+        bptt=bptt,
     )
 
 
@@ -91,16 +94,23 @@ class TorchTaps(taps.Taps):
         optimizer: torch.optim.Optimizer | None = None,
         grad_scaler: Any = None,
         keep_inputs: bool = False,
+        bptt: bool = True,
     ) -> None:
         """Attaches them; see `attach`."""
-        super().__init__(every=every, samples=samples, quantities=quantities)
+        super().__init__(every=every, samples=samples, quantities=quantities, bptt=bptt)
         #: What the recorded calls were given, by record name, if `keep_inputs`: "input", "mask", "initial_state/0", …;
         #: and "state_gradient/0", …, what arrived at the last states: the forward ones, then the backward ones.
         self.inputs: dict[str, dict[str, Array]] = {}
         self._optimizer = optimizer
         self._scaler = grad_scaler
         self._clock = torch_taps.Clock(self._scale)
-        self._recorder = Recorder(layers, self._clock, keep_inputs=keep_inputs)
+        self._keep_inputs = keep_inputs
+        self._recorder = Recorder(
+            layers,
+            self._clock,
+            keep_inputs=keep_inputs or bool(self.derived),
+            samples_of_inputs=None if keep_inputs else samples,
+        )
         wrapper = next((layer.wrapper for layer in layers if layer.wrapper.distributed), None)
         self._ranks = Ranks(wrapper.group, self._clock.notices) if wrapper else None
         self._step = 0
@@ -144,14 +154,27 @@ class TorchTaps(taps.Taps):
         self._recorded = bool(recorded)
         if self._ranks is not None:
             recorded = self._of_all_ranks(self._ranks, recorded)
-        self.inputs = {each.name: inputs for each in recorded if (inputs := each.inputs)}
+        if self._keep_inputs:
+            self.inputs = {each.name: inputs for each in recorded if (inputs := each.inputs)}
         if not recorded:
             return []
         factor = self._weight_gradient_factor(scale)
         gradient_of = None if factor is None else _stored_gradient
-        records = [made for each in recorded if (made := each.record(self.wants, gradient_of, factor or 1.0))]
+        records = [
+            made
+            for each in recorded
+            if (made := each.record(self.wants, gradient_of, factor or 1.0, self._recurrence(each)))
+        ]
         self._explain(records, has_factor=factor is not None)
         return records
+
+    def _recurrence(self, recorded: Recorded) -> Recurrence | None:
+        derivation = recurrences.Derivation(quantities=self.derived, samples=self.samples)
+        try:
+            return None if self._recorder.has_weights_changed else recorded.recurrence(derivation)
+        except CannotDerive as reason:
+            self._notices.say(f"recurrence {recorded.layer.name}", left_out(recorded.name, str(reason)))
+            return None
 
     def _explain_nothing(self) -> None:
         if self._clock.armed:
@@ -168,10 +191,16 @@ class TorchTaps(taps.Taps):
     def _of_all_ranks(self, ranks: Ranks, recorded: list[Recorded]) -> list[Recorded]:
         """What all processes recorded in the first one, nothing in the others."""
         if not ranks.is_first:
-            ranks.post(self._step, {each.name: each.sequences for each in recorded if each.layer.wrapper.distributed})
+            posted = {each.name: self._posted(each) for each in recorded if each.layer.wrapper.distributed}
+            ranks.post(self._step, posted)
             return []
         others = ranks.fetch(self._step)
         return [each.with_parts([other[each.name] for other in others if each.name in other]) for each in recorded]
+
+    def _posted(self, recorded: Recorded) -> Mapping[str, Array]:
+        """What the first process needs; not the inputs of samples of which nothing is computed."""
+        inputs = frozenset() if self._keep_inputs else frozenset(recorded.inputs)
+        return {name: array for name, array in recorded.sequences.items() if name not in inputs}
 
     def _weight_gradient_factor(self, scale: float) -> float | None:
         """What undoes the scaling of `p.grad`; None where it isn't known whether that was done already."""
@@ -194,10 +223,11 @@ class TorchTaps(taps.Taps):
 
     def _explain(self, records: Sequence[record.LayerRecord], *, has_factor: bool) -> None:
         if self._recorder.has_weights_changed:
-            left_out = "" if has_factor else ", and weight gradients are left out, since they may be scaled or not"
+            missing = "" if has_factor else ", and weight gradients are left out, since they may be scaled or not"
+            missing += ". Gradients through time, gates and cell states are left out" if self.derived else ""
             self._notices.say(
                 "late",
-                f"write comes after optimizer.step(): weights are those after the update{left_out}. Call it between "
+                f"write comes after optimizer.step(): weights are those after the update{missing}. Call it between "
                 "backward and step.",
             )
         elif self._recorder.computed:
@@ -236,128 +266,3 @@ class TorchTaps(taps.Taps):
 
 def _stored_gradient(parameter: torch.Tensor) -> torch.Tensor | None:
     return parameter.grad if parameter.is_leaf else None
-
-
-def capture(
-    model: nn.Module,
-    x: Any,  # whatever the model takes
-    y: Any,  # whatever the loss takes
-    *,
-    loss: Loss | None = None,
-    layers: object = None,
-    sample_weight: Any = None,  # an array or a tensor
-    training: bool = False,
-) -> list[record.LayerRecord]:
-    """Records of one batch, in a pass of its own.
-
-    The model stays as it was: its mode, its buffers, PyTorch's random states, and the gradients in `p.grad`.
-
-    Args:
-        model: A PyTorch model. Of a wrapper for several devices the model inside is run.
-        x: The batch: a tuple or list becomes positional arguments, a dict keyword arguments, anything else the one
-            argument. Arrays of numpy become tensors on the model's device.
-        y: Its targets.
-        loss: `loss(prediction, y)`, as PyTorch's criterions are called. Where it returns more than one number, their
-            mean is taken.
-        layers: Which; see `torch_model.find`.
-        sample_weight: Weights of the samples: what the loss returns is multiplied by them along its first axes, so it
-            needs one value for each sample at least, as with `reduction="none"`. The mean is over all values, whatever
-            their weights.
-        training: Whether the model runs in training mode, with its dropout.
-
-    Raises:
-        TypeError: If an argument is of the wrong type.
-        ValueError: If the model has no recurrent layer, not the one that is asked for, or there is no loss; or if the
-            loss returns a single number to be weighted by sample.
-    """
-    torch_model.check_model(model)
-    model, _ = torch_model.unwrapped(model)
-    picked = torch_model.find(model, layers)
-    if not isinstance(training, bool):
-        raise TypeError(f"training: expected a bool, got {type(training).__name__}.")
-    if loss is None:
-        raise ValueError("loss: a PyTorch model has none of its own; pass loss=, torch.nn.MSELoss() for example.")
-    if not callable(loss):
-        raise TypeError(f"loss: expected a callable (prediction, y) → loss, got {type(loss).__name__}.")
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    x, y, sample_weight = (_tensors(part, device) for part in (x, y, sample_weight))
-    recorder = Recorder(picked, torch_taps.Clock())
-    recorder.attach()
-    try:
-        with torch.inference_mode(False), torch.enable_grad(), _unchanged(model, training=training):
-            recorder.arm(armed=True)
-            value = _weighted(loss(_called(model, x), y), sample_weight)
-            gradients = _gradients(value, [*model.parameters(), *_leaves(x)])
-        recorded = recorder.read(lambda _: 1.0)
-        records = [each.record(lambda *_: True, lambda p: gradients.get(id(p)), 1.0) for each in recorded]
-    finally:
-        recorder.detach()
-    return [each for each in records if each is not None]
-
-
-def _called(model: nn.Module, x: Any) -> Any:
-    if isinstance(x, Mapping):
-        return model(**x)
-    return model(*x) if type(x) in {tuple, list} else model(x)  # a PackedSequence is a tuple too
-
-
-def _tensors(values: Any, device: torch.device) -> Any:
-    if isinstance(values, np.ndarray):
-        return torch.from_numpy(values.copy()).to(device)
-    if isinstance(values, Mapping):
-        return {key: _tensors(value, device) for key, value in values.items()}
-    return type(values)(_tensors(value, device) for value in values) if type(values) in {tuple, list} else values
-
-
-def _leaves(x: Any) -> list[torch.Tensor]:
-    if isinstance(x, torch.Tensor):
-        return [x]
-    if isinstance(x, Mapping):
-        x = list(x.values())
-    return [leaf for value in x for leaf in _leaves(value)] if isinstance(x, tuple | list) else []
-
-
-def _weighted(value: torch.Tensor, sample_weight: Any) -> torch.Tensor:
-    if not isinstance(value, torch.Tensor):
-        raise TypeError(f"loss: expected it to return a tensor, got {type(value).__name__}.")
-    if sample_weight is None:
-        return value.mean()
-    weight = torch.as_tensor(sample_weight, dtype=value.dtype, device=value.device)
-    if value.shape[: weight.ndim] != weight.shape:
-        raise ValueError(
-            f"sample_weight: expected the first axes of what the loss returns, {tuple(value.shape)}, got shape "
-            f'{tuple(weight.shape)}. The loss has to return a value for each sample: reduction="none".'
-        )
-    return (value * weight.reshape(weight.shape + (1,) * (value.ndim - weight.ndim))).mean()
-
-
-def _gradients(value: torch.Tensor, tensors: Sequence[torch.Tensor]) -> dict[int, torch.Tensor]:
-    needed = [tensor for tensor in tensors if tensor.requires_grad]
-    if not needed or not value.requires_grad:
-        return {}
-    gradients = torch.autograd.grad(value, needed, allow_unused=True)
-    return {id(tensor): gradient for tensor, gradient in zip(needed, gradients, strict=True) if gradient is not None}
-
-
-@contextlib.contextmanager
-def _unchanged(model: nn.Module, *, training: bool) -> Iterator[None]:
-    """Puts back what a forward pass changes: mode, buffers and random states."""
-    modes = [(module, module.training) for module in model.modules()]
-    buffers = [
-        (module, name, buffer, None if buffer is None else buffer.detach().clone())
-        for module in model.modules()
-        for name, buffer in module._buffers.items()  # noqa: SLF001  # those that are None or not saved too
-    ]
-    devices = {p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"}
-    with torch.random.fork_rng(devices=sorted(devices)):
-        model.train(training)
-        try:
-            yield
-        finally:
-            for module, mode in modes:
-                module.training = mode
-            with torch.no_grad():
-                for module, name, buffer, before in buffers:
-                    module._buffers[name] = buffer  # noqa: SLF001
-                    if buffer is not None and before is not None and not torch.equal(buffer, before):
-                        buffer.copy_(before)

@@ -277,7 +277,8 @@ class _Whole:
             self._call.clock.notices.say(
                 "dropout",
                 "of a recurrent module with dropout between its layers only the last layer's sequences are recorded "
-                "on a GPU, whose random numbers can't be repeated. To see the other layers, make a module of each.",
+                "on a GPU, whose random numbers can't be repeated, and its gates and gradient through time are left "
+                "out. To see them all, make a module of each layer.",
             )
             return [*[None] * (given.layers - 1), top]
         seen: list[tuple[torch.Tensor, Sequence[torch.Tensor]]] = []
@@ -426,7 +427,7 @@ class FusedTap(Tap):
             self.clock.notices.say(
                 f"forward {self.layers[0].name}",
                 f"{type(module).__name__} {self.layers[0].name!r} has a forward method of its own: its output is "
-                "recorded, but neither its inner layers nor the gradients of its last states.",
+                "recorded, but neither its inner layers, the gradients of its last states, nor what goes on inside.",
             )
         if call.has_outputs:
             self.add(call)

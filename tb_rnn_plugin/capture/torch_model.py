@@ -12,6 +12,7 @@ from torch import nn
 from tb_rnn_plugin.capture import layer_choice, torch_layers, torch_taps
 from tb_rnn_plugin.capture.torch_layers import Layer, OtherLayer, RecurrentLayer, Wrapper
 from tb_rnn_plugin.description import LayerDescription, ModelDescription, not_picked
+from tb_rnn_plugin.recurrence.layer import default_channels
 
 _KINDS = (("lstm", nn.LSTM | nn.LSTMCell), ("gru", nn.GRU | nn.GRUCell), ("rnn", nn.RNN | nn.RNNCell))
 _RECURRENT = frozenset({"LSTM", "GRU", "RNN", "RNNBase", "LSTMCell", "GRUCell", "RNNCell"})
@@ -212,10 +213,21 @@ def _description(layer: Layer) -> LayerDescription:
             for direction, matrices in layer.parameters().items()
         },
         sequences=_channels(layer),
+        derived=_derived(layer),
         kind=f"{type(layer.module).__name__}({layer.module.extra_repr()})",
         # What a module of PyTorch says of itself, but for this.
         settings={"nonlinearity": layer.module.nonlinearity} if isinstance(layer.module, nn.RNN) else {},
     )
+
+
+def _derived(layer: Layer) -> dict[str, int | None]:
+    """What is computed of a recurrent layer, to its channels; of a cell, what isn't recorded."""
+    if not isinstance(layer, RecurrentLayer):
+        return {}
+    directions = len(layer.directions)
+    width = (layer.projection or layer.units) * directions
+    derived = default_channels(layer.cell, layer.units * directions, width)
+    return {quantity: channels for quantity, channels in derived.items() if quantity not in _channels(layer)}
 
 
 def _channels(layer: Layer) -> dict[str, int | None]:

@@ -7,12 +7,15 @@ import torch
 from torch import nn
 
 from tb_rnn_plugin import record
-from tb_rnn_plugin.capture import torch_taps
+from tb_rnn_plugin.capture import recurrences, torch_recurrence, torch_taps
+from tb_rnn_plugin.capture.recurrences import Derivation
 from tb_rnn_plugin.capture.torch_cells import CellTap
 from tb_rnn_plugin.capture.torch_fused import FusedTap
 from tb_rnn_plugin.capture.torch_layers import FRAMEWORK, Array, Layer, OtherLayer, RecurrentLayer, as_array
 from tb_rnn_plugin.capture.torch_outputs import OutputTap
 from tb_rnn_plugin.capture.torch_taps import Clock, Sequences, Tap
+from tb_rnn_plugin.recurrence.half import CannotDerive
+from tb_rnn_plugin.recurrence.layer import Recurrence
 
 Gradients = Callable[[torch.Tensor], torch.Tensor | None]
 Matrices = Mapping[str, Mapping[str, Array]]
@@ -24,6 +27,7 @@ _OF_GRADIENTS = (
     torch_taps.CELL_STATE_GRADIENT,
     torch_taps.STATE_GRADIENT,
 )
+_OF_LOOPS = (torch_taps.ACTIVATION, torch_taps.OUTPUT_GRADIENT)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,12 +39,14 @@ class Recorded:
         name: The record's name.
         is_first: Whether it is the layer's first call in the step, with which its weights go.
         sequences: Quantity to array; and, where they are kept, what the call was given.
+        own: Of these, what this process recorded.
     """
 
     layer: Layer
     name: str
     is_first: bool
     sequences: Mapping[str, Array]
+    own: Mapping[str, Array]
 
     @property
     def inputs(self) -> dict[str, Array]:
@@ -53,7 +59,11 @@ class Recorded:
         return dataclasses.replace(self, sequences=_arrays(torch_taps.joined(parts), 1.0)) if others else self
 
     def record(
-        self, wants: Callable[..., bool], gradient_of: Gradients | None, factor: float
+        self,
+        wants: Callable[..., bool],
+        gradient_of: Gradients | None,
+        factor: float,
+        recurrence: Recurrence | None = None,
     ) -> record.LayerRecord | None:
         """The record; None when there is nothing to tell.
 
@@ -61,6 +71,7 @@ class Recorded:
             wants: Whether a quantity is to be recorded.
             gradient_of: The gradient of a parameter; None where it isn't known.
             factor: What weight gradients are multiplied by.
+            recurrence: What the record's derived quantities are computed from, if any are wanted.
         """
         layer = self.layer
         sequences = {name: a for name, a in self.sequences.items() if not name.startswith(_INPUTS) and wants(name)}
@@ -68,7 +79,7 @@ class Recorded:
         gradients: Matrices = {}
         if self.is_first and gradient_of is not None and wants(record.WEIGHT_GRADIENTS):
             gradients = layer.weight_gradients(gradient_of, factor)
-        if not (sequences or weights or gradients):
+        if not (sequences or weights or gradients or recurrence):
             return None
         return record.LayerRecord(
             self.name,
@@ -81,21 +92,55 @@ class Recorded:
             weights=weights,
             weight_gradients=gradients,
             framework=FRAMEWORK,
+            recurrence=recurrence,
+        )
+
+    def recurrence(self, derivation: Derivation) -> Recurrence | None:
+        """What can be computed of the call; None where it is of no recurrent layer, or its input isn't known.
+
+        Raises:
+            CannotDerive: If something isn't known that has to be.
+        """
+        traits = torch_recurrence.traits(self.layer)
+        if not (traits and derivation.quantities and torch_taps.INPUT in self.own):
+            return None
+        # Of a cell, what came back through time was recorded, and is in no need of being computed.
+        sequences = {name: self.own[name] for name in _OF_LOOPS if name in self.own}
+        if torch_taps.BPTT_GRADIENT in self.own:
+            sequences.pop(torch_taps.OUTPUT_GRADIENT, None)
+        timesteps = self.sequences[torch_taps.ACTIVATION].shape[1]
+        if timesteps != sequences[torch_taps.ACTIVATION].shape[1]:
+            raise CannotDerive(f"another process's part of the batch is longer: {timesteps} timesteps")
+        return recurrences.recurrence_of(
+            traits,
+            sequences=sequences,
+            inputs=self.own,
+            weights=self.layer.weights(),
+            derivation=derivation,
         )
 
 
 class Recorder:
     """The taps on all layers of one model."""
 
-    def __init__(self, layers: Sequence[Layer], clock: Clock, *, keep_inputs: bool = False) -> None:
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        clock: Clock,
+        *,
+        keep_inputs: bool = False,
+        samples_of_inputs: int | None = None,
+    ) -> None:
         """Makes them; `attach` puts them on.
 
         Args:
             layers: The layers, in model order.
             clock: When they record.
             keep_inputs: Whether each layer's input, mask and first states are kept too.
+            samples_of_inputs: Of how many samples; None: of all.
         """
         self.layers = layers
+        self._samples_of_inputs = samples_of_inputs
         self.clock = clock
         self._half = False
         self._taps: dict[nn.Module, Tap] = {}
@@ -167,8 +212,8 @@ class Recorder:
                 name = f"{layer.name}/call_{index}" if index else layer.name
                 read = [part.sequences(layer) for part in parts]
                 self._half = self._half or any(t.dtype == torch.float16 for part in read for t in part.values())
-                arrays = _arrays(torch_taps.joined(read), factor_of(layer)) if read else {}
-                made.append(Recorded(layer, name, index == 0, arrays))
+                arrays = _arrays(self._joined(read), factor_of(layer)) if read else {}
+                made.append(Recorded(layer, name, index == 0, arrays, arrays))
                 if read and not any(part.arrived for part in parts):
                     self.clock.notices.say(
                         f"gradient {layer.name}",
@@ -176,6 +221,11 @@ class Recorder:
                         "need none (requires_grad), or the loss doesn't depend on it.",
                     )
         return made
+
+    def _joined(self, parts: Sequence[Sequences]) -> Sequences:
+        made = torch_taps.joined(parts)
+        kept = slice(self._samples_of_inputs)
+        return {name: tensor[kept] if name.startswith(_INPUTS) else tensor for name, tensor in made.items()}
 
     def _explain_refused(self) -> None:
         """All layers in one warning: with layers="*" there may be many."""

@@ -29,11 +29,14 @@ PUBLISHED = {
              192: "e48066", 224: "ba2832", 255: "67001f"},
     "bwr": {0: "0000ff", 32: "4040ff", 64: "8080ff", 96: "c0c0ff", 127: "fefeff", 128: "fffefe", 160: "ffbebe",
             192: "ff7e7e", 224: "ff3e3e", 255: "ff0000"},
+    "grey": {0: "000000", 32: "202020", 64: "404040", 96: "606060", 127: "7f7f7f", 128: "808080", 160: "a0a0a0",
+             192: "c0c0c0", 224: "e0e0e0", 255: "ffffff"},
 }  # fmt: skip
 # ColorBrewer's RdBu of eleven colours, from blue to red, and matplotlib's bwr.
 _CONTROLS = {
     "RdBu": "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 67001f",
     "bwr": "0000ff ffffff ff0000",
+    "grey": "000000 ffffff",
 }
 _NAN = {True: "00ff00", False: "ff00ff"}
 _POSITIVE = {True: "ff00ff", False: "ff0000"}
@@ -58,7 +61,7 @@ def table(name: str) -> Pixels:
 
 @dataclass(frozen=True)
 class Colouring:
-    """A scale over all of the given arrays, and a map."""
+    """A scale over all of the given arrays, and a map; `range`: from low to high whatever the map."""
 
     kind: str
     decades: int
@@ -66,6 +69,7 @@ class Colouring:
     limit: float
     low: float
     high: float
+    range: bool = False
 
     @classmethod
     def over(cls, arrays: list[Floats], kind: str, map_: str, decades: int = 6) -> "Colouring":
@@ -74,12 +78,12 @@ class Colouring:
 
     @property
     def diverging(self) -> bool:
-        return self.map != "cividis"
+        return self.map not in {"cividis", "grey"}
 
     def levels(self, values: Floats) -> npt.NDArray[np.int64]:
         """The colours' numbers; what is not finite counts as 0."""
         v = np.where(np.isfinite(values), values, 0).astype(float)
-        if self.kind == "linear" and not self.diverging:
+        if self.kind == "linear" and (self.range or not self.diverging):
             p = (v - self.low) / (self.high - self.low)
         else:
             t = self._place(v)

@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests import serving
-from tests.browser import data, weight_data
+from tests.browser import data, overview_data, pair_data, weight_data
+from tests.browser.overview_page import MAPS, cell, maps
 from tests.browser.tab import FRAME, Tab
 from tests.serving import TensorBoard, wait_for
 
@@ -108,6 +109,42 @@ def weights(weights_tab: Tab) -> Iterator[Tab]:
     assert weights_tab.errors == []
 
 
+@pytest.fixture(scope="session")
+def pairs_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The log directory of tests/browser/pair_data.py."""
+    directory = tmp_path_factory.mktemp("pairs") / "logs"
+    pair_data.write(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def pairs_board(pairs_logs: Path, loader: str) -> Iterator[TensorBoard]:
+    with serving.tensorboard(pairs_logs, loader, "--samples_per_plugin=rnn_arrays=0") as served:
+        wait_for("the runs", lambda: all(served.last_step(run) == 20 for run in pair_data.STEPS))
+        yield served
+
+
+@pytest.fixture(scope="session")
+def pairs_tab(context: BrowserContext, pairs_board: TensorBoard) -> Iterator[Tab]:
+    tab = Tab.on(context, pairs_board.port)
+    tab.load()
+    yield tab
+    tab.page.close()
+
+
+@pytest.fixture
+def pairs(pairs_tab: Tab) -> Iterator[Tab]:
+    """The tab on runs of equal shapes; at the end nothing must have gone wrong."""
+    pairs_tab.page.bring_to_front()
+    pairs_tab.page.mouse.move(5, 5)
+    pairs_tab.frame.locator("body").evaluate("() => document.activeElement?.blur()")
+    pairs_tab.choose(runs="first,second")
+    pairs_tab.errors.clear()
+    pairs_tab.requests.clear()
+    yield pairs_tab
+    assert pairs_tab.errors == []
+
+
 @pytest.fixture(scope="module")
 def growing(tmp_path_factory: pytest.TempPathFactory, loader: str) -> Path:
     """A log directory that a test goes on writing into: its run "long" has more steps than the loader keeps."""
@@ -139,3 +176,46 @@ def live(growing_tab: Tab) -> Tab:
     growing_tab.page.bring_to_front()
     growing_tab.choose()
     return growing_tab
+
+
+@pytest.fixture(scope="session")
+def overview_board(tmp_path_factory: pytest.TempPathFactory, loader: str) -> Iterator[TensorBoard]:
+    directory = tmp_path_factory.mktemp(f"overview-{loader}") / "logs"
+    overview_data.write(directory)
+    with serving.tensorboard(directory, loader, "--samples_per_plugin=rnn_arrays=0") as served:
+        last = {run: steps[-1] for run, steps in overview_data.STEPS.items()}
+        wait_for(f"the runs {last}", lambda: all(served.last_step(run) == step for run, step in last.items()))
+        wait_for("the losses", lambda: len(_losses(served)) == 3)
+        yield served
+
+
+def _losses(served: TensorBoard) -> list[Any]:
+    answer = served.get("health", run=list(overview_data.STEPS)).json
+    return [run["loss"] for run in answer["runs"] if run["loss"] is not None]
+
+
+@pytest.fixture(scope="session")
+def overview_tab(context: BrowserContext, overview_board: TensorBoard) -> Iterator[Tab]:
+    tab = Tab.on(context, overview_board.port)
+    tab.load(view="overview")
+    yield tab
+    tab.page.close()
+
+
+@pytest.fixture
+def overview(overview_tab: Tab) -> Iterator[Tab]:
+    """The Overview at its defaults; at the end nothing must have gone wrong."""
+    overview_tab.page.bring_to_front()
+    overview_tab.page.mouse.move(5, 5)
+    overview_tab.page.locator(FRAME).focus()
+    overview_tab.frame.locator("body").evaluate("() => document.activeElement?.blur()")
+    overview_tab.choose(view="overview")
+    overview_tab.errors.clear()
+    overview_tab.requests.clear()
+    expect(maps(overview_tab)).to_have_count(len(MAPS))
+    # What was asked before stays until the answer has come.
+    expect(overview_tab.frame.locator("tbody tr")).to_have_count(5)
+    expect(cell(overview_tab, "healthy", "gradient_horizon")).to_contain_text("29 of 29")
+    yield overview_tab
+    overview_tab.page.set_viewport_size({"width": 1400, "height": 900})
+    assert overview_tab.errors == []

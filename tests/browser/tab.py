@@ -13,14 +13,14 @@ from tests.browser.colours import Pixels
 
 FRAME = "iframe[src*='name=rnn']"
 
-_READ_CANVAS = """canvas => {
+READ_CANVAS = """canvas => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   let text = "";
   for (const byte of data) text += String.fromCharCode(byte);
   return [canvas.height, canvas.width, btoa(text)];
 }"""
 
-_READ_PICTURE = """async address => {
+READ_PICTURE = """async address => {
   const image = new Image();
   image.src = address;
   await image.decode();
@@ -52,7 +52,13 @@ _HURRY = """if (location.search.includes("name=rnn")) {
 }"""
 
 
-def _pixels(read: list[object]) -> Pixels:
+_INTRODUCED = """if (location.search.includes("name=rnn")) {
+  const views = ["overview", "heatmap", "curves", "scatter", "histograms", "weights"];
+  localStorage.setItem("tb_rnn_plugin.introduced", JSON.stringify(views));
+}"""
+
+
+def pixels_of(read: list[object]) -> Pixels:
     height, width, text = read
     return np.frombuffer(base64.b64decode(str(text)), np.uint8).reshape(int(str(height)), int(str(width)), 4)[..., :3]
 
@@ -76,11 +82,14 @@ class Tab:
     requests: list[str] = field(default_factory=list)
 
     @classmethod
-    def on(cls, context: BrowserContext, port: int) -> "Tab":
+    def on(cls, context: BrowserContext, port: int, *, first_visit: bool = False) -> "Tab":
+        """A tab of someone who has been here before, unless it is the first visit: views then explain themselves."""
         page = context.new_page()
         page.set_default_timeout(20_000)
         page.add_init_script(_TELL_VIOLATIONS)
         page.add_init_script(_HURRY)
+        if not first_visit:
+            page.add_init_script(_INTRODUCED)
         tab = cls(page, f"http://127.0.0.1:{port}/")
 
         def note(request: Request) -> None:
@@ -141,14 +150,14 @@ class Tab:
 
     def pixels(self, canvas: Locator) -> Pixels:
         """One pixel a cell, as it was painted."""
-        return _pixels(canvas.evaluate(_READ_CANVAS))
+        return pixels_of(canvas.evaluate(READ_CANVAS))
 
     def seen(self, canvas: Locator) -> Pixels:
         """The device's pixels, as the canvas looks on the screen."""
         self.page.mouse.move(5, 5)
         canvas.scroll_into_view_if_needed()
         shot = base64.b64encode(canvas.screenshot()).decode()
-        return _pixels(self.page.evaluate(_READ_PICTURE, f"data:image/png;base64,{shot}"))
+        return pixels_of(self.page.evaluate(READ_PICTURE, f"data:image/png;base64,{shot}"))
 
     def point(self, canvas: Locator, x: int, y: int) -> None:
         """Puts the pointer into the middle of a cell."""

@@ -63,7 +63,7 @@ def test_layer_and_quantity(tab: Tab) -> None:
     tab.settled(2, layer=data.LAST_ONLY, quantity="output_gradient", shape="1x5")
     tab.select("Layer", data.LAYER)
     tab.settled(4, layer=data.LAYER, quantity="activation")
-    assert tab.choices == {"layer": data.LAYER, "quantity": "activation"}
+    assert tab.choices == {"view": "heatmap", "layer": data.LAYER, "quantity": "activation"}
 
 
 def test_single_timestep_is_explained(tab: Tab) -> None:
@@ -90,7 +90,7 @@ def test_shared_scale(tab: Tab) -> None:
     assert len(limits) == 1
     bars = tab.frame.get_by_role("img", name="Colour bar")
     expect(bars).to_have_count(1)
-    tab.box("shared across runs").uncheck()
+    tab.select("Limits", "panel")
     expect(bars).to_have_count(4)
     limits = {canvas.get_attribute("data-limit") for canvas in tab.settled(4).all()}
     assert len(limits) == 4
@@ -120,9 +120,9 @@ def test_scale_and_colours_ask_nothing_of_the_server(tab: Tab) -> None:
     tab.settled(4, decades="3")
     tab.select("Colours", "RdBu")
     tab.settled(4, map="RdBu")
-    tab.box("shared across runs").uncheck()
-    expect(tab.frame.get_by_role("img", name="Colour bar")).to_have_count(4)
-    tab.box("shared across runs").check()
+    for limits, bars in (("panel", 4), ("run", 4), ("unit", 1), ("typed", 1), ("shared", 1)):
+        tab.select("Limits", limits)
+        expect(tab.frame.get_by_role("img", name="Colour bar")).to_have_count(bars)
     tab.box("reflect backward half").check()
     expect(tab.heatmap("lstm")).to_have_attribute("data-reflected", "true")
     # The index is asked for every few seconds whatever happens.
@@ -141,7 +141,7 @@ def test_address_brings_everything_back_in_a_new_page(
     tab.select("Decades", "3")
     tab.select("Colours", "bwr")
     tab.box("Sample 0").uncheck()
-    tab.box("shared across runs").uncheck()
+    tab.select("Limits", "panel")
     tab.box("reflect backward half").check()
     tab.frame.locator("body").press("ArrowLeft")
     before = tab.settled(2, quantity="activation", step=20, scale="symlog", map="bwr", decades=3)
@@ -154,7 +154,7 @@ def test_address_brings_everything_back_in_a_new_page(
     assert [other.pixels(canvas).tobytes() for canvas in after.all()] == seen
     expect(other.box(data.TINY[3])).to_be_checked()
     expect(other.box(data.TINY[2])).not_to_be_checked()
-    expect(other.box("shared across runs")).not_to_be_checked()
+    expect(other.frame.get_by_label("Limits", exact=True)).to_have_value("panel")
     assert other.choices == tab.choices
     assert other.errors == []
     other.page.close()

@@ -406,7 +406,7 @@ def test_only_its_own_controls_are_there(tab: Tab) -> None:
     settled(tab, 14)
     for label in ("Panels", "Channels", "Scale", "Y axis"):
         expect(tab.frame.get_by_label(label, exact=True)).to_be_visible()
-    for label in ("Colours", "shared across runs", "reflect backward half"):
+    for label in ("Colours", "Limits", "reflect backward half"):
         expect(tab.frame.get_by_label(label, exact=True)).to_have_count(0)
     tab.frame.get_by_role("tab", name="Heatmap").click()
     tab.settled(4)
@@ -430,7 +430,7 @@ def test_what_has_no_curves_says_why(tab: Tab) -> None:
 @pytest.mark.parametrize("width", [900, 2560])
 def test_eight_runs_fit_any_width(tab: Tab, width: int) -> None:
     try:
-        tab.page.set_viewport_size({"width": width, "height": 800})
+        tab.page.set_viewport_size({"width": width, "height": 860})
         tab.choose(view="curves", runs=names([*data.TINY]), layer="tiny")
         settled(tab, 6 * 3, layer="tiny")
         view = tab.frame.locator(".view").bounding_box()

@@ -35,7 +35,7 @@ def test_drawings_fill_their_column_and_nothing_is_cut_off(sized: Tab, width: in
     assert lstm["x"] + lstm["width"] < gru["x"]
     assert gru["x"] + gru["width"] < bar["x"]
     # No cell is wider than 20 pixels; what room that leaves is used to nine tenths.
-    column = gru["x"] - lstm["x"] - 72
+    column = gru["x"] - lstm["x"] - 108
     for drawing, timesteps in ((lstm, 20), (gru, 24)):
         assert drawing["width"] >= 0.9 * min(column, 20 * timesteps) - 1
 
@@ -76,7 +76,7 @@ def test_matrix_that_a_run_lacks_takes_a_line(tab: Tab) -> None:
 
 def test_matrices_that_no_run_of_a_block_has_share_one_line(sized: Tab) -> None:
     sized.page.set_viewport_size({"width": 860, "height": 900})
-    sized.choose(quantity="weights", shared="off")
+    sized.choose(quantity="weights", limits="panel")
     sized.settled(9, quantity="weights")
     expect(sized.frame.get_by_text("no backward")).to_have_text(
         "no backward/kernel, backward/recurrent_kernel, backward/bias here"

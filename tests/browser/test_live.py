@@ -59,7 +59,7 @@ def test_other_tabs_come_and_go(live: Tab) -> None:
     live.page.get_by_role("tab", name="RNN").click()
     expect(live.heatmap("long")).to_be_visible()
     expect(live.heatmap("long")).to_have_attribute("data-map", "bwr")
-    assert live.choices == {"colours": "bwr"}
+    assert live.choices == {"view": "heatmap", "colours": "bwr"}
 
 
 def test_tensorboards_reload_button_reaches_us(live: Tab) -> None:

@@ -10,10 +10,18 @@ from tests.serving import TensorBoard
 pytestmark = pytest.mark.browser
 
 
-def test_first_heatmap_is_drawn_with_no_click_beyond_the_tab(context: BrowserContext, nets_board: TensorBoard) -> None:
+def test_overview_and_heatmap_are_drawn_with_no_click_beyond_their_tabs(
+    context: BrowserContext, nets_board: TensorBoard
+) -> None:
     tab = Tab.on(context, nets_board.port)
     tab.page.goto(tab.url)
     tab.page.get_by_role("tab", name="RNN").click()
+    expect(tab.frame.get_by_role("tab", name="Overview")).to_have_attribute("aria-selected", "true")
+    maps = tab.frame.get_by_role("img", name="encoder/bilstm output gradient, forward: norm at")
+    expect(maps).to_have_count(2)
+    assert len({bytes(colour) for row in tab.pixels(maps.first) for colour in row}) > 20
+    expect(tab.frame.get_by_role("row", name="lstm / encoder/bilstm")).to_be_visible()
+    tab.frame.get_by_role("tab", name="Heatmap").click()
     first = tab.heatmap("lstm")
     expect(first).to_have_attribute("data-quantity", "output_gradient")
     expect(first).to_have_attribute("data-layer", "encoder/bilstm")

@@ -31,7 +31,7 @@ def test_maps_are_those_that_were_published(name: str) -> None:
 
 
 @pytest.mark.parametrize("scale", ["symlog", "linear", "log"])
-@pytest.mark.parametrize("map_", ["vik", "berlin", "RdBu", "bwr", "cividis"])
+@pytest.mark.parametrize("map_", ["vik", "berlin", "RdBu", "bwr", "cividis", "grey"])
 def test_every_pixel_has_the_colour_of_its_value(tab: Tab, scale: str, map_: str) -> None:
     tab.choose(scale=scale, colours=map_, samples="0,1,2", decades="5")
     tab.settled(6, scale=scale, map=map_, decades=5)
@@ -44,7 +44,7 @@ def test_every_pixel_has_the_colour_of_its_value(tab: Tab, scale: str, map_: str
 
 
 def test_scale_is_each_panels_own_when_it_is_not_shared(tab: Tab) -> None:
-    tab.choose(scale="symlog", shared="off")
+    tab.choose(scale="symlog", limits="panel")
     tab.settled(4, scale="symlog")
     for run in RUNS:
         for sample in (0, 1):

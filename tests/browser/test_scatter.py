@@ -252,15 +252,16 @@ def test_distribution_is_of_the_whole_batch_now_and_at_the_first_step(scatter: T
 
 def test_earlier_step_is_chosen(scatter: Tab) -> None:
     settled(scatter, 2)
-    chosen = scatter.frame.get_by_label("Against step", exact=True)
-    expect(chosen.locator("option:checked")).to_have_text("the first (0)")
-    scatter.select("Against step", "10")
+    scatter.select("Compare with step", "10")
+    # Each run stands there twice; held against the earlier step is the later one.
     for run, step in (("lstm", 10), ("gru", 12)):
-        svg = distribution(scatter, run)
+        expect(distribution(scatter, run)).to_have_count(2)
+        svg = distribution(scatter, run).last
         expect(svg).to_have_accessible_name(re.compile(f"at step 20, against step {step}$"))
         expect_outline(svg, step, gradient(run, step))
     assert scatter.choices["earlier"] == "10"
     scatter.choose(view="scatter", layer=LAST, step="0")
+    settled(scatter, 2, step=0)
     expect(scatter.frame.get_by_text("no earlier step")).to_have_count(2)
 
 
@@ -307,7 +308,7 @@ def test_more_timesteps_are_for_other_views(scatter: Tab) -> None:
     expect(scatter.frame.get_by_text("Scatter is for quantities of a single timestep")).to_contain_text(
         "the output gradient here has 12 timesteps"
     )
-    expect(scatter.frame.get_by_label("Against step", exact=True)).to_have_count(0)
+    expect(scatter.frame.get_by_label("Colour of dots", exact=True)).to_have_count(0)
     assert accessibility.violations(scatter) == []
     scatter.button("Curves").click()
     expect(scatter.frame.get_by_role("tab", name="Curves")).to_have_attribute("aria-selected", "true")
@@ -325,7 +326,7 @@ def test_curves_of_a_single_timestep_lead_here(scatter: Tab) -> None:
 
 def test_only_its_own_controls_are_there(scatter: Tab) -> None:
     settled(scatter, 2)
-    for label in ("Channels", "Colour of dots", "Against step", "shared across runs", "zero line"):
+    for label in ("Channels", "Colour of dots", "shared across runs", "zero line"):
         expect(scatter.frame.get_by_label(label, exact=True)).to_be_visible()
     for label in ("Colours", "Scale", "Panels", "reflect backward half"):
         expect(scatter.frame.get_by_label(label, exact=True)).to_have_count(0)

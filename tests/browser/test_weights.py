@@ -1,5 +1,7 @@
 """What the matrices and their norms look like, against the logged numbers."""
 
+import itertools
+import math
 import re
 from typing import Any
 
@@ -81,7 +83,7 @@ def test_what_is_not_finite_is_told_by_gate(weights: Tab) -> None:
 
 
 def charts(tab: Tab, count: int, norm: str = "L2") -> list[Locator]:
-    found = tab.frame.get_by_role("img", name=re.compile(f": {norm} norm over steps;"))
+    found = tab.frame.get_by_role("img", name=re.compile(f": {norm}( norm)? over steps;"))
     expect(found).to_have_count(count)
     return found.all()
 
@@ -135,6 +137,48 @@ def test_norms_of_gradients_are_drawn_by_decade(weights: Tab) -> None:
     weights.choose(view="weights", quantity="weight_gradients", decades="4")
     weights.settled(ALL)
     expect_norms(weights, "weight_gradients", "L2", lambda value, limit: max(0, 1 + np.log10(value / limit) / 4))
+
+
+def test_update_ratio_of_every_matrix_over_steps(weights: Tab) -> None:
+    weights.choose(view="weights", quantity="weights")
+    weights.settled(ALL)
+    weights.select("Norm", "update_ratio")
+    found = charts(weights, 6, "Update ratio")
+    usual = weights.frame.locator(".usual-line")
+    expect(usual).to_have_count(6)
+    axes = {(chart.get_attribute("data-limit"), chart.get_attribute("data-decades")) for chart in found}
+    ((limit, decades),) = ((float(limit or ""), float(decades or "")) for limit, decades in axes)
+
+    def height(value: float) -> float:
+        return 100 * (1 + math.log10(value / limit) / decades)
+
+    for line in usual.all():
+        at = re.fullmatch(r"M0 ([\d.]+)H1000", line.get_attribute("d") or "")
+        assert at is not None
+        assert 100 - float(at[1]) == pytest.approx(height(1e-3), abs=0.02)
+    expect(weights.frame.locator(".usual-ratio title").first).to_contain_text("CS231n")
+    for chart in found:
+        place = chart.evaluate("e => ({...e.dataset})")
+        item = f"{place['direction']}/{place['matrix']}"
+        for path in chart.locator("path.norm").all():
+            run = path.get_attribute("data-run") or ""
+            steps = weight_data.STEPS[run]
+            points = [
+                tuple(map(float, point))
+                for point in re.findall(r"[ML]([-\d.]+) ([-\d.]+)", path.get_attribute("d") or "")
+            ]
+            ratios = {}
+            for before, after in itertools.pairwise(steps):
+                old, new = (logged("weights", run, step)[item].astype(float) for step in (before, after))
+                if np.isfinite(new).all():  # what holds a NaN has no norm
+                    ratios[after] = float(np.linalg.norm(new - old) / np.linalg.norm(old)) / (after - before)
+            # There is none of the first step.
+            assert [x for x, _ in points] == pytest.approx([step / 30 * 1000 for step in ratios], abs=0.01)
+            assert [100 - y for _, y in points] == pytest.approx([height(ratio) for ratio in ratios.values()], abs=0.02)
+    # Of gradients there is none, and none is offered.
+    weights.select("Quantity", "weight_gradients")
+    charts(weights, CHARTS, "L2")
+    expect(weights.frame.get_by_label("Norm", exact=True).locator("option")).to_have_text(["L2", "L1"])
 
 
 def test_norm_is_read_and_its_step_chosen(weights: Tab) -> None:
@@ -239,7 +283,7 @@ def test_steps_norms_are_fetched_once(weights: Tab) -> None:
 @pytest.mark.parametrize("width", [900, 2560])
 def test_nothing_is_cut_off_at_any_width(weights: Tab, width: int, shared: str) -> None:
     weights.page.set_viewport_size({"width": width, "height": 900})
-    weights.choose(view="weights", quantity="weights", **({"shared": "off"} if shared == "off" else {}))
+    weights.choose(view="weights", quantity="weights", **({"limits": "panel"} if shared == "off" else {}))
     weights.settled(ALL)
     charts(weights, CHARTS)
     room = weights.frame.get_by_role("tabpanel").bounding_box()
@@ -256,7 +300,7 @@ def test_nothing_is_cut_off_at_any_width(weights: Tab, width: int, shared: str) 
 def test_axe_finds_nothing_in_either_theme(weights: Tab) -> None:
     for theme in ("Dark", "Light"):
         switch_theme(weights, theme)
-        for choices in ({"quantity": "weights"}, {"quantity": "weight_gradients", "shared": "off", "absolute": "on"}):
+        for choices in ({"quantity": "weights"}, {"quantity": "weight_gradients", "limits": "panel", "absolute": "on"}):
             weights.choose(view="weights", **choices)
             weights.settled(ALL, quantity=choices["quantity"])
             charts(weights, CHARTS)
@@ -275,7 +319,7 @@ def test_controls_have_their_names(weights: Tab) -> None:
         ("combobox", "Decades"),
         ("combobox", "Colours"),
         ("combobox", "Norm"),
-        ("checkbox", "shared across runs"),
+        ("combobox", "Limits"),
         ("checkbox", "absolute values"),
     ):
         expect(weights.frame.get_by_role(role, name=name, exact=True)).to_have_count(1)  # type: ignore[arg-type]

@@ -10,9 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tb_rnn_plugin.diagnostics.thresholds import DEFAULT
 from tb_rnn_plugin.record import LayerRecord
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:rnn_summary. the gradient through time"),
+]
 pytest.importorskip("tensorflow")
 
 import keras  # noqa: E402
@@ -85,7 +89,8 @@ def test_steps_go_on_over_epochs_and_fits(writer: Writer) -> None:
     callback = capture_keras.KerasCallback("logs", every=4, samples=2, dtype="bfloat16")
     fit(model, callback, epochs=2)
     assert list(writer.written) == [0, 4, 8]
-    assert writer.options == {"writer": "logs", "samples": 2, "dtype": "bfloat16"}
+    given = {"writer": "logs", "samples": 2, "dtype": "bfloat16"}
+    assert writer.options == {**given, "thresholds": DEFAULT, "scalars": True}
     assert writer.flushed == 1
     fit(model, callback)
     assert list(writer.written) == [0, 4, 8, 12]

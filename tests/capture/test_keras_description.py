@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tb_rnn_plugin import rnn_summary
+from tb_rnn_plugin.recurrence.layer import QUANTITIES
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.filterwarnings("ignore:.*np.object:FutureWarning")]
 keras = pytest.importorskip("keras")
@@ -55,10 +56,15 @@ def test_the_description_is_that_of_the_records(framework: str, layers: Any) -> 
         )
         for matrices in (record.weights, record.weight_gradients):
             assert layer.shapes == {d: {name: m.shape for name, m in of.items()} for d, of in matrices.items()}
-        assert set(layer.sequences) == set(record.sequences)
+        sequences = {quantity: record.sequences[quantity] for quantity in (*layer.sequences, *layer.derived)}
+        # A capture computes more: dL/dc_t, and, as it is not in training mode, what dropout makes impossible.
+        more = set(record.sequences) - set(sequences)
+        assert more <= set(QUANTITIES if "dropout" in layer.settings else ["cell_state_gradient"])
+        for quantity, channels in layer.derived.items():
+            assert sequences[quantity].shape[-1] == channels
         if layer.sequences:
             assert layer.channels == record.sequences["activation"].shape[-1]
-        arrays = sum(array.nbytes for array in record.sequences.values())
+        arrays = sum(array.nbytes for array in sequences.values())
         weights = sum(array.nbytes for of in record.weights.values() for array in of.values())
         assert layer.size(3, 4) == arrays + 2 * weights
     left_out = dict.fromkeys(["conv", "head"], 'not recurrent; its name, or layers="*", picks it')
@@ -123,7 +129,8 @@ def test_what_is_not_built_or_not_recurrent() -> None:
     assert first.shapes == {}
     model.build((None, 4, 2))
     first, second = rnn_summary.describe(model)
-    assert (first.name, first.kind, first.note, first.channels) == ("rnn/cell_0", "RNN(LSTMCell)", "", None)
+    assert (first.name, first.kind, first.note, first.channels) == ("rnn/cell_0", "RNN(LSTMCell)", first.note, None)
+    assert "aren't computed in training: what passes between cells stacked" in first.note
     assert (second.name, second.kind, second.channels) == ("rnn/cell_1", "RNN(GRUCell)", 3)
     dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="only")])
     assert not rnn_summary.describe(dense)

@@ -13,7 +13,11 @@ from tests import serving
 from tests.capture import reference
 from tests.serving import TensorBoard, wait_for
 
-pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:rnn_summary. the gradient through time"),
+]
 pytest.importorskip("tensorflow")
 
 import keras  # noqa: E402

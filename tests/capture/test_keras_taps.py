@@ -12,7 +12,10 @@ import pytest
 
 from tb_rnn_plugin.record import LayerRecord
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:rnn_summary. the gradient through time"),
+]
 pytest.importorskip("tensorflow")
 
 import keras  # noqa: E402

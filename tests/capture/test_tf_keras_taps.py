@@ -13,7 +13,10 @@ import pytest
 from tb_rnn_plugin import rnn_summary
 from tb_rnn_plugin.record import LayerRecord
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:rnn_summary. the gradient through time"),
+]
 tf_keras = pytest.importorskip("tf_keras")
 
 import tensorflow as tf  # noqa: E402

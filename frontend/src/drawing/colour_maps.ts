@@ -3,10 +3,10 @@
  *
  * vik and berlin are Fabio Crameri's scientific colour maps (https://www.fabiocrameri.ch/colourmaps, MIT license,
  * Copyright (c) 2020 Fabio Crameri). cividis is by Nuñez, Anderton and Renslow, as matplotlib distributes it (CC0).
- * RdBu runs through ColorBrewer's eleven colours, blue below zero and red above, like matplotlib's RdBu_r.
+ * grey is matplotlib's gray. RdBu runs through ColorBrewer's eleven colours, blue below zero and red above, like matplotlib's RdBu_r.
  */
 
-export const colourMapNames = ["vik", "berlin", "RdBu", "bwr", "cividis"] as const;
+export const colourMapNames = ["vik", "berlin", "RdBu", "bwr", "cividis", "grey"] as const;
 export type ColourMapName = (typeof colourMapNames)[number];
 
 /** Each map as 256 × (red, green, blue) bytes in base64. */
@@ -22,6 +22,7 @@ const tables = {
 const controlColours = {
   RdBu: "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 67001f",
   bwr: "0000ff ffffff ff0000",
+  grey: "000000 ffffff",
 };
 
 /** What is drawn for cells that have no place on the map. A badge counts them too: never by colour alone. */
@@ -35,7 +36,8 @@ const onDiverging: SpecialColours = { nan: "#00ff00", positiveInfinity: "#ff00ff
 const onSequential: SpecialColours = { nan: "#ff00ff", positiveInfinity: "#ff0000", negativeInfinity: "#00ffff" };
 
 export interface ColourMap {
-  name: ColourMapName;
+  /** Unlike that of any other. */
+  name: string;
   diverging: boolean;
   colours: Uint32Array;
   special: SpecialColours;
@@ -73,13 +75,32 @@ function throughControls(text: string): Uint32Array {
   });
 }
 
-const built = new Map<ColourMapName, ColourMap>();
+const built = new Map<string, ColourMap>();
+
+/** Where the blue half of a map begins: nearer to the middle it is not yet blue. */
+const fadesFrom = 122;
+
+/** The blue half of a diverging map, the darkest or lightest last: for magnitudes that fade into the background. */
+export function fadingMap(whole: "vik" | "berlin"): ColourMap {
+  const name = `${whole}, blue half`;
+  let map = built.get(name);
+  if (map === undefined) {
+    const { colours } = colourMap(whole);
+    const half = Uint32Array.from({ length: 256 }, (_, i) => colours[fadesFrom - Math.round((i * fadesFrom) / 255)]);
+    map = { name, diverging: false, colours: half, special: onSequential };
+    built.set(name, map);
+  }
+  return map;
+}
 
 export function colourMap(name: ColourMapName): ColourMap {
   let map = built.get(name);
   if (map === undefined) {
-    const diverging = name !== "cividis";
-    const colours = name === "RdBu" || name === "bwr" ? throughControls(controlColours[name]) : fromTable(tables[name]);
+    const diverging = name !== "cividis" && name !== "grey";
+    const colours =
+      name in tables
+        ? fromTable(tables[name as keyof typeof tables])
+        : throughControls(controlColours[name as keyof typeof controlColours]);
     map = { name, diverging, colours, special: diverging ? onDiverging : onSequential };
     built.set(name, map);
   }

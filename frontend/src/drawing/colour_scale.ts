@@ -11,6 +11,7 @@
  *
  *   diverging map    p = (1 + t)/2, zero at the centre; log, and without signs: the map's upper half
  *   sequential map   symlog, log: p = |t|;   linear: p = (v − low)/(high − low)
+ *   range            linear: p = (v − low)/(high − low) on any map
  *
  * and the colour is the map's number min(255, floor(256·p)), as in matplotlib.
  */
@@ -30,6 +31,8 @@ export interface Scale {
   high: number;
   /** Whether signs are left out: the scale is then of magnitudes, and low is 0. */
   absolute?: boolean;
+  /** Whether a linear scale runs from low to high on a diverging map too, with zero wherever it falls. */
+  range?: boolean;
 }
 
 function clamped(value: number, least: number, most: number): number {
@@ -48,8 +51,8 @@ export function place(scale: Scale, value: number): number {
   return clamped(value < 0 ? -t : t, -1, 1);
 }
 
-function isRange(scale: Scale, map: ColourMap): boolean {
-  return scale.kind === "linear" && !map.diverging;
+export function isRange(scale: Scale, map: ColourMap): boolean {
+  return scale.kind === "linear" && (!map.diverging || scale.range === true);
 }
 
 /** The position p on the map, 0 to 1. */
@@ -84,7 +87,7 @@ export function isUnsigned(scale: Scale): boolean {
 
 /** Positions of the map that the scale uses: one of magnitudes leaves the lower half of a diverging map out. */
 export function usedPositions(scale: Scale, map: ColourMap): [number, number] {
-  return isUnsigned(scale) && map.diverging ? [0.5, 1] : [0, 1];
+  return isUnsigned(scale) && map.diverging && !isRange(scale, map) ? [0.5, 1] : [0, 1];
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Histograms of many steps as one picture: steps to the right, values upwards, shares as cells. */
 
 import { axisOver, barsOf, type Histogram } from "./histogram";
-import { type Picture } from "./picture";
+import { type Pixels } from "./picture";
 import { type ScaleKind } from "./colour_scale";
 import { type BinAxis } from "./bin_axis";
 
@@ -44,7 +44,7 @@ export function rowsOver(histograms: readonly Histogram[], kind: ScaleKind, deca
 }
 
 /** One column a step, the largest values at the top. A step with no finite values is a column of NaN. */
-export function densityMap(histograms: readonly (Histogram | null)[], over: Rows): Picture {
+export function densityMap(histograms: readonly (Histogram | null)[], over: Rows): Pixels {
   const { rows } = over;
   const width = histograms.length;
   const cells = new Float32Array(width * rows);
@@ -52,15 +52,5 @@ export function densityMap(histograms: readonly (Histogram | null)[], over: Rows
     const shares = histogram === null ? null : sharesByRow(histogram, over);
     for (let row = 0; row < rows; row++) cells[(rows - 1 - row) * width + x] = shares === null ? NaN : shares[row];
   });
-  const one = (_: unknown, i: number): [number, number] => [i, i];
-  return {
-    width,
-    height: rows,
-    cells,
-    transposed: false,
-    reflected: false,
-    rowRanges: Array.from({ length: rows }, one),
-    columnRanges: Array.from({ length: width }, one),
-    columnsBefore: width,
-  };
+  return { width, height: rows, cells };
 }

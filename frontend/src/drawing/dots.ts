@@ -18,6 +18,11 @@ function slotOf({ channels, width, inset }: DotPlane): number {
   return (width - 2 * inset) / Math.max(1, channels);
 }
 
+/** Where the slot of a channel begins. */
+export function slotEdge(plane: DotPlane, channel: number): number {
+  return plane.inset + channel * slotOf(plane);
+}
+
 /** The share of a slot that the samples of a channel take. */
 const spread = 0.6;
 
@@ -54,7 +59,7 @@ export interface DotLook {
 
 /** Values are one array a sample, one value a channel. What is not finite is left out. */
 export function paintDots(canvas: HTMLCanvasElement, samples: readonly Cells[], plane: DotPlane, look: DotLook): void {
-  const { width, height, channels, inset } = plane;
+  const { width, height, channels } = plane;
   if (canvas.width !== width || canvas.height !== height) {
     canvas.width = width;
     canvas.height = height;
@@ -64,7 +69,7 @@ export function paintDots(canvas: HTMLCanvasElement, samples: readonly Cells[], 
   context.clearRect(0, 0, width, height);
   context.fillStyle = look.divider;
   for (const before of look.dividers) {
-    context.fillRect(Math.round(inset + before * slotOf(plane)), 0, 1, height);
+    context.fillRect(Math.round(slotEdge(plane, before)), 0, 1, height);
   }
   const zero = Math.floor(dotY(plane, 0));
   if (look.zero !== null && zero >= 0 && zero < height) {

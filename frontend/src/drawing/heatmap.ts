@@ -5,7 +5,7 @@
 
 import { type ColourMap } from "./colour_maps";
 import { colourOf, colourTable, isNarrow, type Scale } from "./colour_scale";
-import { numberOf, type Picture } from "./picture";
+import { type Cells, numberOf, type Pixels } from "./picture";
 
 export interface Colouring {
   scale: Scale;
@@ -17,7 +17,16 @@ const tables = new Map<string, Uint32Array>();
 const tablesKept = 16;
 
 function tableFor({ scale, map }: Colouring): Uint32Array {
-  const key = [map.name, scale.kind, scale.decades, scale.limit, scale.low, scale.high, scale.absolute].join();
+  const key = [
+    map.name,
+    scale.kind,
+    scale.decades,
+    scale.limit,
+    scale.low,
+    scale.high,
+    scale.absolute,
+    scale.range,
+  ].join();
   let table = tables.get(key);
   if (table === undefined) {
     table = colourTable(scale, map);
@@ -28,7 +37,7 @@ function tableFor({ scale, map }: Colouring): Uint32Array {
 }
 
 /** Writes one ImageData word a cell. */
-export function paintCells(cells: Picture["cells"], colouring: Colouring, out: Uint32Array): void {
+export function paintCells(cells: Cells, colouring: Colouring, out: Uint32Array): void {
   if (isNarrow(colouring.scale, colouring.map)) {
     for (let i = 0; i < cells.length; i++) out[i] = colourOf(colouring.scale, colouring.map, numberOf(cells, i));
     return;
@@ -43,7 +52,7 @@ export function paintCells(cells: Picture["cells"], colouring: Colouring, out: U
 }
 
 /** Paints one pixel a cell; the browser magnifies, pixelated. */
-export function paintHeatmap(canvas: HTMLCanvasElement, picture: Picture, colouring: Colouring): void {
+export function paintHeatmap(canvas: HTMLCanvasElement, picture: Pixels, colouring: Colouring): void {
   const { width, height } = picture;
   if (canvas.width !== width || canvas.height !== height) {
     canvas.width = width;
@@ -64,6 +73,7 @@ const spareable = 0.1;
  * would leave much of the room empty. Then it fills the room, and some cells are a pixel wider than others.
  */
 export function drawnPixels(cells: number, room: number, largest: number): number {
+  if (cells > room) return room;
   const fitting = Math.min(room, cells * largest);
   const even = cells * Math.max(1, Math.floor(fitting / Math.max(1, cells)));
   return even >= (1 - spareable) * fitting ? even : fitting;

@@ -58,6 +58,19 @@ describe("bars", () => {
   });
 });
 
+describe("bins of equal width between any two ends", () => {
+  const histogram = { low: -0.3, high: 0.6, counts: [1, 0, 5] };
+
+  it("have their edges, the last of them to the last digit", () => {
+    const axis = axisOver([histogram, { low: 0.1, high: 0.7, counts: [2] }], "linear", 6);
+    expect(axis).toEqual({ kind: "linear", floor: 0, low: -0.3, high: 0.7 });
+    const { edges, counts, total } = barsOf(histogram, axis);
+    expect(edges.map((edge) => Number(edge.toFixed(12)))).toEqual([-0.3, 0, 0.3, 0.6]);
+    expect(edges.at(-1)).toBe(0.6);
+    expect([counts, total]).toEqual([[1, 0, 5], 6]);
+  });
+});
+
 describe("clipping", () => {
   const axis = { kind: "linear" as const, floor: 0, low: 0, high: 8 };
   const bars = (counts: number[]) => barsOf({ exponent: 0, first_bin: 0, counts }, axis);

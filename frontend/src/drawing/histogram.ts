@@ -18,7 +18,14 @@ export interface MagnitudeHistogram {
   zero: number;
 }
 
-export type Histogram = LinearHistogram | MagnitudeHistogram;
+/** Bins of equal width from `low` to `high`. */
+export interface BinnedHistogram {
+  low: number;
+  high: number;
+  counts: readonly number[];
+}
+
+export type Histogram = LinearHistogram | MagnitudeHistogram | BinnedHistogram;
 
 export interface Bars {
   /** As u of the axis, ascending: one more than there are counts. */
@@ -27,15 +34,22 @@ export interface Bars {
   total: number;
 }
 
-function isLinear(histogram: Histogram): histogram is LinearHistogram {
+/** Whether all its bins are equally wide. */
+function isLinear(histogram: Histogram): histogram is LinearHistogram | BinnedHistogram {
   return "counts" in histogram;
 }
 
+/** The edge below the i-th bin. */
+export function linearEdge(histogram: LinearHistogram | BinnedHistogram, i: number): number {
+  if ("exponent" in histogram) return (histogram.first_bin + i) * 2 ** histogram.exponent;
+  const { low, high, counts } = histogram;
+  return i === counts.length ? high : low + (i * (high - low)) / counts.length;
+}
+
 function linearAxis(histograms: readonly Histogram[]): BinAxis {
-  const ends = histograms.filter(isLinear).flatMap(({ exponent, first_bin, counts }) => {
-    const width = 2 ** exponent;
-    return [first_bin * width, (first_bin + counts.length) * width];
-  });
+  const ends = histograms
+    .filter(isLinear)
+    .flatMap((histogram) => [0, histogram.counts.length].map((i) => linearEdge(histogram, i)));
   const low = ends.reduce((a, b) => Math.min(a, b), ends.at(0) ?? 0);
   const high = ends.reduce((a, b) => Math.max(a, b), ends.at(0) ?? 1);
   return { kind: "linear", floor: 0, low, high };
@@ -92,8 +106,8 @@ function magnitudeBars(histogram: MagnitudeHistogram, axis: BinAxis): Bars {
 
 export function barsOf(histogram: Histogram, axis: BinAxis): Bars {
   if (!isLinear(histogram)) return magnitudeBars(histogram, axis);
-  const { exponent, first_bin, counts } = histogram;
-  const edges = Array.from({ length: counts.length + 1 }, (_, i) => (first_bin + i) * 2 ** exponent);
+  const { counts } = histogram;
+  const edges = Array.from({ length: counts.length + 1 }, (_, i) => linearEdge(histogram, i));
   return { edges, counts, total: counts.reduce((a, b) => a + b, 0) };
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { colourMap } from "./colour_maps";
 import { type Scale } from "./colour_scale";
 import { indicesText, numberText } from "./number_text";
-import { barTicks, indexTicks } from "./ticks";
+import { barTicks, indexTicks, rangeTicks } from "./ticks";
 
 const symlog: Scale = { kind: "symlog", decades: 6, limit: 4.8e-3, low: -4.8e-3, high: 2e-3 };
 
@@ -72,5 +72,15 @@ describe("numbers", () => {
   it("are joined into ranges", () => {
     expect(indicesText([0, 1, 2, 5])).toBe("0\u20132, 5");
     expect(indicesText([3])).toBe("3");
+  });
+});
+
+describe("numbers along a part of a side", () => {
+  it("are round, with the ends where there is room", () => {
+    // 37 would run into 40.
+    expect(rangeTicks(37, 93, 560, 100)).toEqual([40, 60, 80, 93]);
+    expect(rangeTicks(31, 90, 560, 100)).toEqual([31, 40, 60, 80, 90]);
+    expect(rangeTicks(4, 7, 400, 55)).toEqual([4, 5, 6, 7]);
+    expect(rangeTicks(5, 5, 400, 55)).toEqual([5]);
   });
 });

@@ -1,7 +1,7 @@
 /** Where the numbers stand: on a colour bar, along timesteps, along channels. */
 
 import { type ColourMap } from "./colour_maps";
-import { isUnsigned, position, type Scale, usedPositions, valueAt } from "./colour_scale";
+import { isRange, isUnsigned, position, type Scale, usedPositions, valueAt } from "./colour_scale";
 import { numberText } from "./number_text";
 
 export interface BarTick {
@@ -18,13 +18,21 @@ export function roundStep(atLeast: number): number {
 
 /** Whole numbers from 0 to count − 1 to write along a side, about `spacing` pixels apart. */
 export function indexTicks(count: number, pixels: number, spacing: number): number[] {
-  if (count <= 1) return [0];
+  return rangeTicks(0, Math.max(0, count - 1), pixels, spacing);
+}
+
+/** Whole numbers from the first to the last to write along a side, about `spacing` pixels apart. */
+export function rangeTicks(first: number, last: number, pixels: number, spacing: number): number[] {
+  const count = last - first + 1;
+  if (count <= 1) return [first];
   const step = Math.max(1, roundStep((spacing * count) / Math.max(1, pixels)));
   const ticks = [];
-  for (let tick = 0; tick < count; tick += step) ticks.push(tick);
-  // The last index says how long the side is, where its number does not run into the one before.
-  const last = ticks[ticks.length - 1];
-  if (((count - 1 - last) * pixels) / count >= 0.6 * spacing) ticks.push(count - 1);
+  for (let tick = Math.ceil(first / step) * step; tick <= last; tick += step) ticks.push(tick);
+  // The ends say what the side covers, where their numbers do not run into the one beside them.
+  const fits = (one: number, other: number | undefined) =>
+    other === undefined || (Math.abs(other - one) * pixels) / count >= 0.6 * spacing;
+  if (ticks.at(0) !== first && fits(first, ticks.at(0))) ticks.unshift(first);
+  if (ticks.at(-1) !== last && fits(last, ticks.at(-1))) ticks.push(last);
   return ticks;
 }
 
@@ -48,7 +56,8 @@ export function roundValues(low: number, high: number): number[] {
 
 function candidates(scale: Scale, map: ColourMap): number[] {
   if (scale.kind === "linear") {
-    return map.diverging ? [0, ...roundValues(-scale.limit, scale.limit)] : roundValues(scale.low, scale.high);
+    if (isRange(scale, map)) return roundValues(scale.low, scale.high);
+    return [0, ...roundValues(-scale.limit, scale.limit)];
   }
   if (scale.kind === "log") return decadeValues(scale, [1]);
   return [0, ...decadeValues(scale, map.diverging && !isUnsigned(scale) ? [1, -1] : [1])];
@@ -68,6 +77,8 @@ export function tickText(value: number, scale: Scale, signed: boolean): string {
  */
 export function barTicks(scale: Scale, map: ColourMap, apart: number): BarTick[] {
   if (scale.limit === 0) return [{ position: 0.5, text: "0" }];
+  if (isRange(scale, map) && scale.low === scale.high)
+    return [{ position: 0.5, text: tickText(scale.low, scale, false) }];
   const [start, end] = usedPositions(scale, map);
   const unsigned = isUnsigned(scale);
   const ticks: BarTick[] = [];

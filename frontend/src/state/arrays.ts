@@ -2,13 +2,17 @@
 
 import { effect, signal } from "@preact/signals";
 import { ApiError, type ArraysAnswer, fetchArrays, type NumericArray } from "../api";
-import { type FiniteSummary, summarise } from "../drawing/summary";
 import { ArrayCache } from "./array_cache";
 import { polls, refreshIndex } from "./catalogue";
+import { choices } from "./choices";
 import { attempts, reportProblem, resolveProblem } from "./problems";
+import { covers } from "./region";
 import { type Wanted, wanted } from "./wanted";
 
-export type LoadedArray = NumericArray & FiniteSummary;
+export interface LoadedArray extends NumericArray {
+  /** The step of what was taken away from it, if anything was. */
+  minusStep?: number;
+}
 
 /** What came for something wanted: its arrays, or the reason why there are none. */
 export interface Arrival {
@@ -19,8 +23,9 @@ export interface Arrival {
 const budget = 192 * 2 ** 20;
 const cache = new ArrayCache<Arrival>(budget);
 
-/** What was seen last of each sample or set of matrices: shown until its next step has come. */
-const lastSeen = new Map<string, Arrival>();
+/** What was seen of each sample or set of matrices, the latest first: shown until its next step or region has come. */
+const seen = new Map<string, Arrival[]>();
+const seenKept = 4;
 
 /** Counts up whenever the cache has grown. */
 export const arrivals = signal(0);
@@ -28,12 +33,13 @@ export const arrivals = signal(0);
 export const exactness = signal<"float32" | "bfloat16">("float32");
 
 function keyOf(item: Wanted, dtype: string): string {
-  const { run, layer, quantity, step, wallTime, sample, maxRows, maxColumns } = item;
-  return JSON.stringify([run, layer, quantity, step, wallTime, sample, maxRows, maxColumns, dtype]);
+  const { run, layer, quantity, step, wallTime, sample, layout, orderStep } = item;
+  const order = layout.order === null ? null : orderStep;
+  return JSON.stringify([run, layer, quantity, step, wallTime, sample, layout, order, dtype]);
 }
 
-function placeOf({ run, layer, quantity, sample }: Pick<Wanted, "run" | "layer" | "quantity" | "sample">): string {
-  return JSON.stringify([run, layer, quantity, sample]);
+function placeOf({ column, layer, quantity, sample }: Wanted): string {
+  return JSON.stringify([column, layer, quantity, sample]);
 }
 
 /** The arrays for something wanted if they are here: exact ones rather than rounded ones. */
@@ -41,16 +47,48 @@ function here(item: Wanted): Arrival | undefined {
   return cache.get(keyOf(item, "float32")) ?? cache.get(keyOf(item, "bfloat16"));
 }
 
+function remember(item: Wanted, arrival: Arrival): void {
+  const place = placeOf(item);
+  const others = (seen.get(place) ?? []).filter((other) => other !== arrival);
+  seen.set(place, [arrival, ...others].slice(0, seenKept));
+}
+
+/** The ends of the region that an array was fetched in. */
+export function spansOf(array: NumericArray): { rowSpan: [number, number]; columnSpan: [number, number] } {
+  const { first_row: row, rows, first_column: column, columns } = array;
+  return { rowSpan: [row, row + rows - 1], columnSpan: [column, column + columns - 1] };
+}
+
+function coversAll({ arrays }: Arrival): boolean {
+  const { reflect } = choices.value;
+  return arrays.every((array) => {
+    const [fullRows, fullColumns] = array.full_shape;
+    const { split, reflected, sample } = array;
+    // Of a matrix there is no region.
+    return sample === null || covers({ ...spansOf(array), fullRows, fullColumns, split, reflected }, reflect);
+  });
+}
+
+/** What was there before, as far as it shows all that is in sight. */
+function before(item: Wanted): Arrival | undefined {
+  return seen.get(placeOf(item))?.find(coversAll);
+}
+
 /** What to draw for something wanted: itself, or what was there before it. */
 export function arrivalFor(item: Wanted): { arrival: Arrival | undefined; stale: boolean } {
   const arrival = here(item);
-  if (arrival === undefined) return { arrival: lastSeen.get(placeOf(item)), stale: true };
-  lastSeen.set(placeOf(item), arrival);
+  if (arrival === undefined) return { arrival: before(item), stale: true };
+  remember(item, arrival);
   return { arrival, stale: false };
 }
 
 function lacks(item: Wanted, dtype: string): boolean {
   return !cache.has(keyOf(item, "float32")) && !(dtype === "bfloat16" && cache.has(keyOf(item, "bfloat16")));
+}
+
+/** Whether everything wanted is here to the last digit. */
+export function areArraysExact(): boolean {
+  return wanted.value.every((item) => !lacks(item, "float32"));
 }
 
 export function isEverythingThere(): boolean {
@@ -59,23 +97,23 @@ export function isEverythingThere(): boolean {
 
 function store(items: Wanted[], answer: ArraysAnswer, dtype: "float32" | "bfloat16"): void {
   for (const item of items) {
-    const arrays = answer.arrays
-      .filter(({ run, sample }) => run === item.run && (item.sample === null || sample === item.sample))
-      .map((array) => ({ ...array, ...summarise(array.cells) }));
+    const arrays = answer.arrays.filter(
+      ({ run, sample }) => run === item.run && (item.sample === null || sample === item.sample),
+    );
     const reason = answer.missing.find(
       ({ run, sample }) => run === item.run && (item.sample === null || sample === null || sample === item.sample),
     )?.reason;
     const arrival = { arrays, missing: arrays.length > 0 ? null : (reason ?? "The server sent nothing for this.") };
     const bytes = arrays.reduce((sum, { cells }) => sum + cells.byteLength, 0);
     cache.set(keyOf(item, dtype), arrival, bytes);
-    lastSeen.set(placeOf(item), arrival);
+    remember(item, arrival);
   }
   arrivals.value++;
 }
 
 interface Request {
   items: Wanted[];
-  /** Requests of one layer and quantity at one size are let finish: each is a frame while scrubbing. */
+  /** Requests of one quantity at one size are let finish: each is a frame while scrubbing. */
   subject: string;
   ahead: boolean;
   controller: AbortController;
@@ -86,26 +124,29 @@ const refused = new Set<string>();
 /** Whether the last refusal was the server's silence: then it is worth asking again once it answers. */
 let wasSilent = false;
 
-function subjectOf({ layer, quantity, maxRows, maxColumns }: Wanted): string {
-  return JSON.stringify([layer, quantity, maxRows, maxColumns]);
+function subjectOf({ quantity, layout }: Wanted): string {
+  return JSON.stringify([quantity, layout]);
 }
 
 /** One request has one pooling and one step a run: what fits with the first of them. */
 function together(items: Wanted[]): Wanted[] {
   const [first] = items;
-  const stepOf = new Map(items.toReversed().map((item) => [item.run, item.step]));
-  return items.filter((item) => subjectOf(item) === subjectOf(first) && item.step === stepOf.get(item.run));
+  const stepsOf = ({ step, orderStep }: Wanted) => `${step} ${orderStep}`;
+  const steps = new Map(items.toReversed().map((item) => [item.run, stepsOf(item)]));
+  return items.filter((item) => subjectOf(item) === subjectOf(first) && stepsOf(item) === steps.get(item.run));
 }
 
 async function request(items: Wanted[], dtype: "float32" | "bfloat16", ahead: boolean): Promise<void> {
-  const [{ layer, quantity, maxRows, maxColumns }] = items;
+  const [{ quantity, layout }] = items;
   const controller = new AbortController();
   running = { items, subject: subjectOf(items[0]), ahead, controller };
   const own = running;
-  const runs = [...new Map(items.map(({ run, step }) => [run, step]))].map(([run, step]) => ({ run, step }));
+  const runs = [
+    ...new Map(items.map(({ run, layer, step, orderStep }) => [run, { run, layer, step, orderStep }])).values(),
+  ];
   const samples = [...new Set(items.flatMap(({ sample }) => sample ?? []))];
   try {
-    const asked = { runs, layer, quantity, samples, maxRows, maxColumns, dtype };
+    const asked = { runs, quantity, samples, layout, dtype };
     const answer = await fetchArrays(asked, controller.signal);
     store(items, answer, dtype);
     resolveProblem("arrays");

@@ -70,15 +70,37 @@ export function layerOf(run: Run, name: string | null): Layer | undefined {
   return run.layers.find(({ layer }) => layer === name);
 }
 
-/** The chosen layer as each of the selected runs has it. */
-export const chosenLayers = computed<Layer[]>(() =>
-  selectedRuns.value.flatMap((run) => layerOf(run, layerName.value) ?? []),
+/** The layer of a run that was paired by hand with the chosen one, which the run does not have. */
+export function pairedLayer(run: Run): Layer | undefined {
+  const pair = choices.value.pairs.find(([layer, name]) => layer === layerName.value && name === run.run);
+  return pair === undefined ? undefined : layerOf(run, pair[2]);
+}
+
+/** What of a run stands for the chosen layer: the one of its name, or the one paired with it. */
+function chosenLayerOf(run: Run): Layer | undefined {
+  return layerOf(run, layerName.value) ?? pairedLayer(run);
+}
+
+/** The selected runs that have no layer of the chosen name. */
+export const runsToPair = computed<Run[]>(() =>
+  selectedRuns.value.filter((run) => layerOf(run, layerName.value) === undefined),
 );
 
+/** Pairs the chosen layer with one of a run's own; null takes the pair apart. */
+export function pairLayer(run: string, own: string | null): void {
+  const chosen = layerName.value;
+  if (chosen === null) return;
+  const others = choices.value.pairs.filter(([layer, name]) => layer !== chosen || name !== run);
+  choose({ pairs: own === null ? others : [...others, [chosen, run, own]] });
+}
+
+/** The chosen layer as each of the selected runs has it. */
+export const chosenLayers = computed<Layer[]>(() => selectedRuns.value.flatMap((run) => chosenLayerOf(run) ?? []));
+
 export const quantities = computed<Quantity[]>(() => {
-  const { kind } = needs.value;
+  const { kind, among } = needs.value;
   const all = chosenLayers.value.flatMap((layer) => layer.quantities);
-  const order = mergedOrder(chosenLayers.value.map((layer) => layer.quantities.map(({ quantity }) => quantity)));
+  const order = among ?? mergedOrder(chosenLayers.value.map((layer) => layer.quantities.map((one) => one.quantity)));
   const found = order.flatMap((name) => all.find(({ quantity }) => quantity === name) ?? []);
   return kind === null ? found : found.filter((candidate) => candidate.kind === kind);
 });
@@ -87,31 +109,46 @@ export const quantity = computed<Quantity | null>(() => {
   const all = quantities.value;
   const named = (name: string | null) => all.find((candidate) => candidate.quantity === name);
   const first = all.find(({ kind }) => kind === "sequence") ?? all.at(0);
-  return named(choices.value.quantity) ?? named("output_gradient") ?? first ?? null;
+  const usual = needs.value.among === undefined ? named("output_gradient") : undefined;
+  return named(choices.value.quantity) ?? usual ?? first ?? null;
 });
 
+/** The step that is looked at, or an earlier one beside it. */
+export type Moment = "now" | "earlier";
+
+/** A run at one moment; where two are subtracted, both. */
 export interface ShownRun {
+  /** Unlike that of any other; of a run as it is now, its name. A run's name holds no double slash. */
+  key: string;
   run: string;
   position: number;
   layer: Layer;
   quantity: Quantity;
+  moment: Moment;
+  /** What is taken away from it, if anything. */
+  minus: ShownRun | null;
 }
 
-/** The selected runs that have what is chosen. */
-export const shownRuns = computed<ShownRun[]>(() =>
-  selectedRuns.value.flatMap((run) => {
-    const layer = layerOf(run, layerName.value);
+export function keyOfRun(run: string, moment: Moment): string {
+  return moment === "now" ? run : `${run}//${moment}`;
+}
+
+/** The selected runs that have what is chosen: each once, or once for each of two moments. */
+export const shownRuns = computed<ShownRun[]>(() => {
+  const moments: Moment[] = choices.value.earlier === null ? ["now"] : ["earlier", "now"];
+  return selectedRuns.value.flatMap((run) => {
+    const layer = chosenLayerOf(run);
     const found = layer?.quantities.find((candidate) => candidate.quantity === quantity.value?.quantity);
-    return layer === undefined || found === undefined
-      ? []
-      : [{ run: run.run, position: run.position, layer, quantity: found }];
-  }),
-);
+    if (layer === undefined || found === undefined) return [];
+    const common = { run: run.run, position: run.position, layer, quantity: found, minus: null };
+    return moments.map((moment) => ({ ...common, key: keyOfRun(run.run, moment), moment }));
+  });
+});
 
 /** Why a run has no panel though it is selected; "" when it has one. */
 export function whatRunLacks(run: Run): string {
   if (layerName.value === null) return "";
-  const layer = layerOf(run, layerName.value);
+  const layer = chosenLayerOf(run);
   if (layer === undefined) return `no layer ${layerName.value}`;
   const wanted = quantity.value?.quantity;
   return layer.quantities.some((candidate) => candidate.quantity === wanted) ? "" : "not this quantity";

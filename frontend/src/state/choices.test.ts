@@ -6,13 +6,23 @@ const unusual: Choices = {
   view: "heatmap",
   runs: ["a,b", "c/d&e=f", "\u00fc %2C", "."],
   layer: "encoder/bi lstm",
+  pairs: [
+    ["encoder/bi lstm", "c/d&e=f", "body, %1"],
+    ["a", ".", "b"],
+  ],
   quantity: "gate/forget",
   samples: [0, 3],
   scale: "log",
   decades: 4,
+  limits: "typed",
+  typed: "-1 to 2, & more",
   shared: false,
   colours: "RdBu",
   reflect: true,
+  across: "channels",
+  sort: "first_active",
+  marginals: false,
+  region: { rows: [0, 19], columns: [4, 4] },
   panels: "sample",
   axes: "row",
   zero: false,
@@ -22,10 +32,16 @@ const unusual: Choices = {
   dots: "run",
   over: "map",
   equal: "direction",
+  bins: 64,
   clip: false,
   absolute: true,
   norm: "l1",
+  findings: "all",
+  rows: "all",
+  statistic: "0.9",
+  thresholds: { horizon_share: 0.05, short_horizon: 1e-7 },
   earlier: 50,
+  minus: { run: "earlier, &" },
   step: 0,
 };
 
@@ -47,6 +63,16 @@ describe("choices in the address", () => {
     expect(readChoices(readHash(withinHash("#rnn", writeChoices(none))))).toEqual(none);
   });
 
+  it("know the first step, and what is taken away", () => {
+    const asWritten = (changes: Partial<Choices>) =>
+      readChoices(readHash(withinHash("#rnn", writeChoices({ ...defaultChoices, ...changes }))));
+    expect(asWritten({ earlier: "first", minus: "earlier" })).toMatchObject({ earlier: "first", minus: "earlier" });
+    expect(asWritten({ earlier: 0, minus: { run: "earlier" } })).toMatchObject({
+      earlier: 0,
+      minus: { run: "earlier" },
+    });
+  });
+
   it("read TensorBoard's deep links", () => {
     expect(readChoices(readHash("#rnn&p.rnn.step=7")).step).toBe(7);
     expect(readChoices(readHash("#rnn&p.rnn.step=-3&p.other.step=9")).step).toBe(-3);
@@ -56,6 +82,7 @@ describe("choices in the address", () => {
     const odd = readChoices({
       scale: "cubic",
       decades: "99",
+      bins: "513",
       colours: "jet",
       step: "x",
       runs: "%E0%A4%A",
@@ -67,7 +94,9 @@ describe("choices in the address", () => {
       dots: "none",
       over: "all",
       equal: "all",
-      earlier: "first",
+      earlier: "last",
+      minus: "step",
+      pairs: "a,b",
     });
     expect(odd).toEqual({ ...defaultChoices, samples: [1] });
   });

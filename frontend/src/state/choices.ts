@@ -3,9 +3,22 @@
 import { signal } from "@preact/signals";
 import { colourMapNames, type ColourMapName } from "../drawing/colour_maps";
 import { type ScaleKind, scaleKinds } from "../drawing/colour_scale";
+import { type ChannelMeasure, channelMeasures } from "../api";
+import { type ProfileStatistic, profileStatistics } from "../api_health";
+import { type Sight } from "../drawing/picture";
 
 export type ColourChoice = "automatic" | ColourMapName;
 export type ScaleChoice = "automatic" | ScaleKind;
+
+/** Where the colours end: at the largest value of all panels, of a run's, of each; at 0 and 1 of each; as typed. */
+export const limitKinds = ["shared", "run", "panel", "unit", "typed"] as const;
+export type LimitKind = (typeof limitKinds)[number];
+/** What runs to the right in a heatmap. */
+export const acrossKinds = ["timesteps", "channels"] as const;
+export type AcrossKind = (typeof acrossKinds)[number];
+/** In which order channels stand. */
+export const sortKinds = ["number", ...channelMeasures] as const;
+export type SortKind = "number" | ChannelMeasure;
 
 /** What a panel of curves is of. */
 export const panelKinds = ["channel", "sample"] as const;
@@ -24,21 +37,42 @@ export type HistogramKind = (typeof histogramKinds)[number];
 export const equalAxes = ["runs", "directions", "direction", "none"] as const;
 export type EqualAxes = (typeof equalAxes)[number];
 
-export const normKinds = ["l2", "l1"] as const;
+/** What of each matrix is drawn over the steps: a norm of each gate, or by what share of its norm it moved. */
+export const normKinds = ["l2", "l1", "update_ratio"] as const;
 export type NormKind = (typeof normKinds)[number];
+
+/** How much of a long list is shown. */
+export const extents = ["first", "all"] as const;
+export type Extent = (typeof extents)[number];
+
+/** What is taken away from what is shown: the earlier step, or a run. */
+export type Subtrahend = "earlier" | { readonly run: string };
+/** A layer, a run that has none of its name, and the layer of that run that stands for it. */
+export type Pair = readonly [layer: string, run: string, own: string];
 
 export interface Choices {
   view: string;
   /** null for runs, layer, quantity and samples: what the data suggests. */
   runs: string[] | null;
   layer: string | null;
+  pairs: readonly Pair[];
   quantity: string | null;
   samples: number[] | null;
   scale: ScaleChoice;
   decades: number;
+  limits: LimitKind;
+  /** The limits as they were typed: "0.5", "-1 to 2". */
+  typed: string;
+  /** Whether the dots of all runs have one axis. */
   shared: boolean;
   colours: ColourChoice;
   reflect: boolean;
+  across: AcrossKind;
+  sort: SortKind;
+  /** Whether mean magnitudes are drawn beside a heatmap. */
+  marginals: boolean;
+  /** What of the heatmaps is in sight; null: everything. */
+  region: Sight | null;
   panels: PanelKind;
   axes: SharedAxes;
   /** Whether zero is drawn and kept in sight. */
@@ -52,28 +86,45 @@ export interface Choices {
   dots: DotColours;
   over: HistogramKind;
   equal: EqualAxes;
+  /** How many bins a histogram has; null: those of the light summaries. */
+  bins: number | null;
   /** Whether the tallest bars of histograms are cut off. */
   clip: boolean;
   /** Whether values are coloured without their signs. */
   absolute: boolean;
   norm: NormKind;
-  /** The step that the distribution is held against; null: the first that was kept. */
-  earlier: number | null;
+  /** How much of the findings, and of the table of health, is shown. */
+  findings: Extent;
+  rows: Extent;
+  /** Of the gradient-flow map: what is taken over the samples. */
+  statistic: ProfileStatistic;
+  /** Those of the thresholds that are not at their default, by their names. */
+  thresholds: Readonly<Partial<Record<string, number>>>;
+  /** The step that stands beside the one that is looked at; null for none. */
+  earlier: number | "first" | null;
+  minus: Subtrahend | null;
   /** null follows the latest step. */
   step: number | null;
 }
 
 export const defaultChoices: Choices = {
-  view: "heatmap",
+  view: "overview",
   runs: null,
   layer: null,
+  pairs: [],
   quantity: null,
   samples: null,
   scale: "automatic",
   decades: 6,
+  limits: "shared",
+  typed: "",
   shared: true,
   colours: "automatic",
   reflect: false,
+  across: "timesteps",
+  sort: "number",
+  marginals: true,
+  region: null,
   panels: "channel",
   axes: "all",
   zero: true,
@@ -83,15 +134,22 @@ export const defaultChoices: Choices = {
   dots: "channel",
   over: "step",
   equal: "runs",
+  bins: null,
   clip: true,
   absolute: false,
   norm: "l2",
+  findings: "first",
+  rows: "first",
+  statistic: "mean",
+  thresholds: {},
   earlier: null,
+  minus: null,
   step: null,
 };
 
 export const mostRuns = 8;
 export const decadesRange = { least: 2, most: 8 };
+export const binsRange = { least: 10, most: 512 };
 
 export const choices = signal<Choices>(defaultChoices);
 
@@ -113,6 +171,19 @@ const listOf = {
   read: (text: string) => (text === "" ? [] : text.split(",").map(decodeURIComponent)),
 };
 
+const runPrefix = "run:";
+
+function writeSubtrahend(minus: Subtrahend | null): string {
+  return minus === null ? "" : minus === "earlier" ? minus : runPrefix + minus.run;
+}
+
+/** "horizon_share:0.05,short_horizon:0.2". */
+function writeThresholds(thresholds: Choices["thresholds"]): string {
+  return Object.entries(thresholds)
+    .map(([name, value]) => `${name}:${value}`)
+    .join(",");
+}
+
 type Written = Record<keyof Choices, string>;
 
 /** Every choice as text; "" for a default. */
@@ -123,13 +194,20 @@ export function writeChoices(value: Choices): Written {
     // An empty list is a choice too: "," keeps it from looking like the default.
     runs: value.runs === null ? "" : listOf.write(value.runs) || ",",
     layer: value.layer ?? "",
+    pairs: listOf.write(value.pairs.flat()),
     quantity: value.quantity ?? "",
     samples: value.samples === null ? "" : value.samples.join(",") || ",",
     scale: differing("scale", value.scale),
     decades: differing("decades", String(value.decades)),
+    limits: differing("limits", value.limits),
+    typed: value.typed,
     shared: differing("shared", "off"),
     colours: differing("colours", value.colours),
     reflect: differing("reflect", "on"),
+    across: differing("across", value.across),
+    sort: differing("sort", value.sort),
+    marginals: differing("marginals", "off"),
+    region: value.region === null ? "" : [...value.region.rows, ...value.region.columns].join(","),
     panels: differing("panels", value.panels),
     axes: differing("axes", value.axes),
     zero: differing("zero", "off"),
@@ -139,10 +217,16 @@ export function writeChoices(value: Choices): Written {
     dots: differing("dots", value.dots),
     over: differing("over", value.over),
     equal: differing("equal", value.equal),
+    bins: value.bins === null ? "" : String(value.bins),
     clip: differing("clip", "off"),
     absolute: differing("absolute", "on"),
     norm: differing("norm", value.norm),
     earlier: value.earlier === null ? "" : String(value.earlier),
+    findings: differing("findings", value.findings),
+    rows: differing("rows", value.rows),
+    statistic: differing("statistic", value.statistic),
+    thresholds: writeThresholds(value.thresholds),
+    minus: writeSubtrahend(value.minus),
     step: value.step === null ? "" : String(value.step),
   };
 }
@@ -173,6 +257,38 @@ function readZoom(text: string | undefined): Choices["zoom"] {
   return first === undefined || last === undefined || first < 0 || last <= first ? null : [first, last];
 }
 
+/** First and last timestep, first and last channel. */
+function readRegion(text: string | undefined): Choices["region"] {
+  const numbers = (readList(text) ?? []).map(wholeNumber);
+  if (numbers.length !== 4 || numbers.some((number) => number === undefined || number < 0)) return null;
+  const [top, bottom, left, right] = numbers as number[];
+  return top > bottom || left > right ? null : { rows: [top, bottom], columns: [left, right] };
+}
+
+function readBins(text: string | undefined): Choices["bins"] {
+  const bins = wholeNumber(text ?? "");
+  return bins === undefined || bins < binsRange.least || bins > binsRange.most ? null : bins;
+}
+
+function readPairs(text: string | undefined): Pair[] {
+  const names = readList(text) ?? [];
+  return Array.from({ length: Math.floor(names.length / 3) }, (_, i): Pair => {
+    const [layer, run, own] = names.slice(3 * i);
+    return [layer, run, own];
+  });
+}
+
+function readSubtrahend(text: string | undefined): Subtrahend | null {
+  if (text === "earlier") return text;
+  return text?.startsWith(runPrefix) === true ? { run: text.slice(runPrefix.length) } : null;
+}
+
+function readThresholds(text: string | undefined): Choices["thresholds"] {
+  const pairs = (readList(text) ?? []).map((pair) => /^([a-z_]+):(.+)$/.exec(pair));
+  const numbers = pairs.flatMap((found) => (found === null ? [] : [[found[1], Number(found[2])] as const]));
+  return Object.fromEntries(numbers.filter(([, value]) => Number.isFinite(value) && value > 0));
+}
+
 /** The choices that an address holds. What makes no sense there falls back to its default. */
 export function readChoices(written: Partial<Record<string, string>>): Choices {
   const decades = wholeNumber(written.decades ?? "");
@@ -181,13 +297,20 @@ export function readChoices(written: Partial<Record<string, string>>): Choices {
     view: written.view ?? defaultChoices.view,
     runs: readList(written.runs),
     layer: written.layer ?? null,
+    pairs: readPairs(written.pairs),
     quantity: written.quantity ?? null,
     samples: readSamples(written.samples),
     scale: oneOf<ScaleChoice>(["automatic", ...scaleKinds], written.scale ?? "") ?? defaultChoices.scale,
     decades: inRange ? decades : defaultChoices.decades,
+    limits: oneOf(limitKinds, written.limits ?? "") ?? defaultChoices.limits,
+    typed: written.typed ?? defaultChoices.typed,
     shared: written.shared !== "off",
     colours: oneOf<ColourChoice>(["automatic", ...colourMapNames], written.colours ?? "") ?? defaultChoices.colours,
     reflect: written.reflect === "on",
+    across: oneOf(acrossKinds, written.across ?? "") ?? defaultChoices.across,
+    sort: oneOf(sortKinds, written.sort ?? "") ?? defaultChoices.sort,
+    marginals: written.marginals !== "off",
+    region: readRegion(written.region),
     panels: oneOf(panelKinds, written.panels ?? "") ?? defaultChoices.panels,
     axes: oneOf(sharedAxes, written.axes ?? "") ?? defaultChoices.axes,
     zero: written.zero !== "off",
@@ -197,10 +320,16 @@ export function readChoices(written: Partial<Record<string, string>>): Choices {
     dots: oneOf(dotColours, written.dots ?? "") ?? defaultChoices.dots,
     over: oneOf(histogramKinds, written.over ?? "") ?? defaultChoices.over,
     equal: oneOf(equalAxes, written.equal ?? "") ?? defaultChoices.equal,
+    bins: readBins(written.bins),
     clip: written.clip !== "off",
     absolute: written.absolute === "on",
     norm: oneOf(normKinds, written.norm ?? "") ?? defaultChoices.norm,
-    earlier: wholeNumber(written.earlier ?? "") ?? null,
+    findings: oneOf(extents, written.findings ?? "") ?? defaultChoices.findings,
+    rows: oneOf(extents, written.rows ?? "") ?? defaultChoices.rows,
+    statistic: oneOf(profileStatistics, written.statistic ?? "") ?? defaultChoices.statistic,
+    thresholds: readThresholds(written.thresholds),
+    earlier: written.earlier === "first" ? "first" : (wholeNumber(written.earlier ?? "") ?? null),
+    minus: readSubtrahend(written.minus),
     step: wholeNumber(written.step ?? "") ?? null,
   };
 }

@@ -76,20 +76,39 @@ export function isElsewhere(): boolean {
   return host?.tensorboard !== undefined && !/^#rnn(&|$)/.test(host.location.hash);
 }
 
+let isNextKept = false;
+
+/** Before a leap to another place: the browser's Back will lead here again, where the address says this much at least. */
+export function keepInHistory(values: Record<string, string>): void {
+  writeAddress(values);
+  isNextKept = true;
+}
+
 export function writeAddress(values: Record<string, string>): void {
   const present = readAddress();
   const changed = Object.entries(values).filter(([key, value]) => (present[key] ?? "") !== value);
   if (changed.length === 0 || isElsewhere()) return;
+  const isKept = isNextKept;
+  isNextKept = false;
   const storage = hostWindow()?.tensorboard?.tf_storage;
   if (storage !== undefined) {
-    for (const [key, value] of changed) {
-      storage.setString(prefix + key, value, { defaultValue: "", useLocationReplace: true });
-    }
+    changed.forEach(([key, value], i) => {
+      // The first makes the new entry, the others fill it.
+      storage.setString(prefix + key, value, { defaultValue: "", useLocationReplace: !isKept || i > 0 });
+    });
     return;
   }
   // <base href> points into the plugin's routes: a bare "#…" would lead there.
   const page = window.location.href.split("#")[0];
-  window.history.replaceState(null, "", page + withinHash(window.location.hash, values));
+  const address = page + withinHash(window.location.hash, values);
+  if (isKept) window.history.pushState(null, "", address);
+  else window.history.replaceState(null, "", address);
+}
+
+/** The whole address, with our values in place of what it says now. */
+export function addressWith(values: Record<string, string>): string {
+  const { href, hash } = addressWindow().location;
+  return href.split("#")[0] + withinHash(hash === "" ? "#rnn" : hash, values);
 }
 
 export function onAddressChange(listener: () => void): () => void {

@@ -7,6 +7,12 @@ export interface Needs {
   arrays: boolean;
   /** The kind of quantities that it draws; null for any. */
   kind: "matrices" | null;
+  /** The quantities that it draws, that which is shown at first first; left out: any. */
+  among?: readonly string[];
+  /** Whether it sets an earlier step, or a run, against another; left out: it does. */
+  compares?: boolean;
+  /** Whether it draws the region that was zoomed to, and channels in the order that was chosen. */
+  arranges?: boolean;
 }
 
 export const usualNeeds: Needs = { arrays: true, kind: null };

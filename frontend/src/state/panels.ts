@@ -1,13 +1,12 @@
-/** The panels to draw: what each shows, under which scale and colours. */
+/** The panels to draw: what each shows, and on which kind of scale. */
 
 import { computed } from "@preact/signals";
-import { colourMap, type ColourMap, type ColourMapName } from "../drawing/colour_maps";
 import { type Scale, type ScaleKind } from "../drawing/colour_scale";
-import { type Arrangement } from "../drawing/picture";
 import { arrivalFor, arrivals, type LoadedArray } from "./arrays";
-import { quantity, type ShownRun, shownRuns } from "./catalogue";
-import { choices, type ColourChoice } from "./choices";
-import { dark } from "./host";
+import { keyOfRun, quantity, type ShownRun } from "./catalogue";
+import { choices } from "./choices";
+import { columns } from "./columns";
+import { differenceOf, isWhole, mismatchOf } from "./differences";
 import { suitableScale } from "./names";
 import { problem } from "./problems";
 import { samples, step } from "./series";
@@ -60,18 +59,41 @@ function reasonFor(run: ShownRun, item: string, wantedHere: Wanted | undefined, 
   return reason;
 }
 
+type Content = Pick<Panel, "array" | "stale" | "missing">;
+
+/** What came of a run's item. */
+function contentOf(run: ShownRun, item: string): Content {
+  const column = keyOfRun(run.run, run.moment);
+  const here = found.value.find(
+    ({ item: w }) => w.column === column && (w.sample === null || itemOf({ sample: w.sample, matrix: null }) === item),
+  );
+  const array = here?.arrival?.arrays.find((candidate) => itemOf(candidate) === item) ?? null;
+  const noMatrix = here?.item.sample === null && here.arrival !== undefined ? `no ${item}` : null;
+  const missing = array === null ? reasonFor(run, item, here?.item, here?.arrival?.missing ?? noMatrix) : null;
+  return { array, stale: here?.stale ?? false, missing };
+}
+
+/** What is left of it when that of another is taken away. */
+function differenceContent(run: ShownRun, minus: ShownRun, item: string): Content {
+  const [one, other] = [contentOf(run, item), contentOf(minus, item)];
+  const stale = one.stale || other.stale;
+  const nothing = { array: null, stale };
+  if (one.array === null || other.array === null) return { ...nothing, missing: one.missing ?? other.missing };
+  const mismatch = mismatchOf(one.array, other.array);
+  if (mismatch !== null) return { ...nothing, missing: mismatch };
+  // Pooled arrays, as they were before a difference was asked for: the whole ones are on their way.
+  if (!isWhole(one.array) || !isWhole(other.array)) return { ...nothing, missing: null };
+  return { array: differenceOf(one.array, other.array), stale, missing: null };
+}
+
 export const panels = computed<Panel[]>(() =>
-  shownRuns.value.flatMap((run) =>
-    items.value.map((item) => {
-      const here = found.value.find(
-        ({ item: w }) =>
-          w.run === run.run && (w.sample === null || itemOf({ sample: w.sample, matrix: null }) === item),
-      );
-      const array = here?.arrival?.arrays.find((candidate) => itemOf(candidate) === item) ?? null;
-      const noMatrix = here?.item.sample === null && here.arrival !== undefined ? `no ${item}` : null;
-      const missing = array === null ? reasonFor(run, item, here?.item, here?.arrival?.missing ?? noMatrix) : null;
-      return { key: JSON.stringify([run.run, item]), run, item, array, stale: here?.stale ?? false, missing };
-    }),
+  columns.value.flatMap((run) =>
+    items.value.map((item) => ({
+      key: JSON.stringify([run.key, item]),
+      run,
+      item,
+      ...(run.minus === null ? contentOf(run, item) : differenceContent(run, run.minus, item)),
+    })),
   ),
 );
 
@@ -84,18 +106,6 @@ export const scaleKind = computed<ScaleKind>(() => {
   return scale === "automatic" ? suitableScale(quantity.value?.quantity ?? "") : scale;
 });
 
-/** The map for a choice: automatic follows the theme, and takes the sequential map for magnitudes. */
-function mapFor(colours: ColourChoice, magnitudes: boolean, isDark: boolean): ColourMapName {
-  if (colours !== "automatic") return colours;
-  if (magnitudes) return "cividis";
-  return isDark ? "berlin" : "vik";
-}
-
-export const map = computed<ColourMap>(() => {
-  const { colours, absolute } = choices.value;
-  return colourMap(mapFor(colours, absolute || scaleKind.value === "log", dark.value));
-});
-
 /** The scale on which all the given arrays find their place. */
 export function scaleOver(
   arrays: readonly Pick<LoadedArray, "low" | "high">[],
@@ -106,30 +116,4 @@ export function scaleOver(
   const low = ends.reduce((a, b) => Math.min(a, b), ends.at(0) ?? 0);
   const high = ends.reduce((a, b) => Math.max(a, b), ends.at(0) ?? 0);
   return { kind, decades, limit: Math.max(Math.abs(low), Math.abs(high)), low, high };
-}
-
-/** The same as it is chosen: with signs, or without. */
-function chosenScale(arrays: readonly LoadedArray[]): Scale {
-  const { decades, absolute } = choices.value;
-  const scale = scaleOver(arrays, scaleKind.value, decades);
-  return absolute ? { ...scale, low: 0, high: scale.limit, absolute } : scale;
-}
-
-export const sharedScale = computed<Scale>(() => chosenScale(panels.value.flatMap(({ array }) => array ?? [])));
-
-export function scaleOf(array: LoadedArray): Scale {
-  return choices.value.shared ? sharedScale.value : chosenScale([array]);
-}
-
-/** How an array is laid out on the screen. */
-export function arrangementOf(run: ShownRun, array: LoadedArray, maxWidth: number, maxHeight: number): Arrangement {
-  const sequence = array.matrix === null;
-  const bidirectional = sequence && run.layer.directions.length > 1;
-  return {
-    transposed: sequence,
-    boundary: bidirectional ? array.full_shape[1] / 2 : null,
-    reflected: bidirectional && choices.value.reflect,
-    maxWidth,
-    maxHeight,
-  };
 }

@@ -7,7 +7,8 @@ import { keptSteps, snappedStep } from "./series";
 import { neighbour } from "./steps";
 
 export const playing = signal(false);
-const dragging = signal(false);
+/** While the steps are dragged over, of which there may be sixty a second. */
+export const dragging = signal(false);
 
 /** While the steps fly by, half the bytes are enough. */
 export const scrubbing = computed(() => playing.value || dragging.value);
@@ -15,7 +16,7 @@ export const scrubbing = computed(() => playing.value || dragging.value);
 const settleAfter = 150;
 let settling = 0;
 
-/** A step chosen with the slider, of which there may be sixty a second. */
+/** A step chosen with the slider. */
 export function dragTo(step: number): void {
   playing.value = false;
   dragging.value = true;

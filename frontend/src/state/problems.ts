@@ -3,14 +3,16 @@
 import { computed, signal } from "@preact/signals";
 import { isCancelled } from "../api";
 
-export type Asked = "index" | "series" | "statistics" | "arrays";
+const asked = ["index", "series", "health", "profiles", "statistics", "arrays"] as const;
+export type Asked = (typeof asked)[number];
 
 const sentences = signal<Partial<Record<Asked, string>>>({});
 
 /** The first in the order of asking: without an index the rest cannot be right either. */
-export const problem = computed<string | null>(
-  () => sentences.value.index ?? sentences.value.series ?? sentences.value.statistics ?? sentences.value.arrays ?? null,
-);
+export const problem = computed<string | null>(() => {
+  const first = asked.find((one) => sentences.value[one] !== undefined);
+  return first === undefined ? null : (sentences.value[first] ?? null);
+});
 
 /** Counts the person's requests to try again. */
 export const attempts = signal(0);

@@ -36,19 +36,21 @@ function lacksSeries(run: ShownRun, name: string): boolean {
 
 let running: { asked: string; controller: AbortController } | null = null;
 
-async function load(lacking: ShownRun[], layer: string, name: string): Promise<void> {
+async function load(lacking: ShownRun[], name: string): Promise<void> {
   const stamps = new Map(lacking.map((run) => [run.run, stampOf(run)]));
-  const asked = JSON.stringify([layer, name, ...stamps]);
+  const layers = new Map(lacking.map(({ run, layer }) => [run, layer.layer]));
+  const asked = JSON.stringify([name, ...stamps, ...layers]);
   // An answer that is on its way already needs no second one.
   if (running?.asked === asked) return;
   running?.controller.abort();
   const own = { asked, controller: new AbortController() };
   running = own;
   try {
-    const answer = await fetchSeries([...stamps.keys()], layer, name, own.controller.signal);
+    const wanted = [...layers].map(([run, layer]) => ({ run, layer }));
+    const answer = await fetchSeries(wanted, name, own.controller.signal);
     const next = new Map(kept.peek());
     for (const series of answer.series) {
-      next.set(keyOf(series.run, layer, name), { stamp: stamps.get(series.run) ?? "", series });
+      next.set(keyOf(series.run, series.layer, name), { stamp: stamps.get(series.run) ?? "", series });
     }
     kept.value = next;
     resolveProblem("series");
@@ -67,7 +69,7 @@ export function watchSeries(): () => void {
     // Read so that the effect runs again at every poll and every retry.
     if (polls.value + attempts.value < 0 || layer === null || name === undefined) return;
     const lacking = shownRuns.value.filter((run) => lacksSeries(run, name));
-    if (lacking.length > 0) void load(lacking, layer, name);
+    if (lacking.length > 0) void load(lacking, name);
   });
 }
 
@@ -105,6 +107,18 @@ export const step = computed<number | null>(() => choices.value.step ?? keptStep
 export const snappedStep = computed<number | null>(() =>
   step.value === null ? null : nearestStep(keptSteps.value, step.value),
 );
+
+/** The step that stands beside it; null where none is chosen. */
+export const earlierStep = computed<number | null>(() => {
+  const { earlier } = choices.value;
+  if (earlier === null) return null;
+  return earlier === "first" ? (keptSteps.value.at(0) ?? null) : nearestStep(keptSteps.value, earlier);
+});
+
+/** The step that a column is to show, or its nearest. */
+export function targetStep({ moment }: Pick<ShownRun, "moment">): number | null {
+  return moment === "earlier" ? earlierStep.value : snappedStep.value;
+}
 
 /** "Arrays of 144 of 150 steps were sampled away": how many of how many. */
 export const sampledAway = computed(() => {

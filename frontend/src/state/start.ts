@@ -4,9 +4,12 @@ import { effect } from "@preact/signals";
 import { exactness, watchArrays } from "./arrays";
 import { refreshIndex } from "./catalogue";
 import { choices, readChoices, writeChoices } from "./choices";
+import { areDifferences } from "./columns";
+import { watchHealth } from "./health";
 import { isElsewhere, isVisible, onAddressChange, onDataReloaded, readAddress, watchTheme, writeAddress } from "./host";
-import { playing, scrubbing, watchPlaying } from "./playback";
+import { dragging, playing, scrubbing, watchPlaying } from "./playback";
 import { attempts } from "./problems";
+import { watchProfiles } from "./profiles";
 import { keptSteps, snappedStep, watchSeries } from "./series";
 import { neighbour } from "./steps";
 import { watchStatistics } from "./statistics";
@@ -30,7 +33,9 @@ function besides(): Wanted[] {
   const steps = keptSteps.peek();
   const next = neighbour(steps, now, 1);
   const previous = playing.peek() ? null : neighbour(steps, now, -1);
-  return [next, previous].flatMap((step) => (step === null || step === now ? [] : wantedAt(step)));
+  const beside = [next, previous].flatMap((step) => (step === null || step === now ? [] : wantedAt(step)));
+  // The whole is what is seen first when a region is left.
+  return [...wantedAt(now, false), ...beside];
 }
 
 export function tryAgain(): void {
@@ -49,13 +54,18 @@ export function start(): () => void {
     onAddressChange(adoptAddress),
     watchSeries(),
     watchStatistics(),
+    watchHealth(),
+    watchProfiles(),
     watchArrays(besides),
     watchPlaying(),
     effect(() => {
-      exactness.value = scrubbing.value ? "bfloat16" : "float32";
+      // A small difference of large values would be lost in rounded ones.
+      exactness.value = scrubbing.value && !areDifferences.value ? "bfloat16" : "float32";
     }),
     effect(() => {
-      writeAddress(writeChoices(choices.value));
+      const written = writeChoices(choices.value);
+      // The address costs more than a drawing: it gets the step that the drag comes to rest at.
+      if (!dragging.value) writeAddress(written);
     }),
   ];
   let wasVisible = isVisible();

@@ -23,7 +23,9 @@ function answer(address: string): Response {
   const wanted = query.getAll("step").map(Number);
   const answered = wanted.length === 0 ? steps : wanted;
   const block = { direction: "forward", matrix: "kernel", gate: "", count: answered.map((step) => 100 + step) };
-  const statistics = [{ ...subject, steps: answered, wall_times: answered.map(() => 1), blocks: [block] }];
+  const ratios = answered.map((step) => (step === 0 ? null : step / 1000));
+  const matrices = [{ direction: "forward", matrix: "kernel", update_ratio: ratios }];
+  const statistics = [{ ...subject, steps: answered, wall_times: answered.map(() => 1), blocks: [block], matrices }];
   return Response.json({ statistics, missing: [] });
 }
 
@@ -113,6 +115,33 @@ describe("statistics", () => {
       expect(shown()[0][1]).toHaveLength(4);
     });
     expect(asked.map((query) => query.getAll("step"))).toEqual([["30"]]);
+  });
+
+  it("name their steps where arrays are to be counted, even where that is all of them", async () => {
+    offer();
+    asked.length = 0;
+    wishStatistics({ fields: ["count"], steps: () => [0, 10, 20], bins: 64 });
+    await vi.waitFor(() => {
+      expect(shown()[0][1]).toHaveLength(3);
+    });
+    expect(asked.map((query) => [query.getAll("step"), query.get("bins")])).toEqual([[["0", "10", "20"], "64"]]);
+    // Other bins are other histograms.
+    asked.length = 0;
+    wishStatistics({ fields: ["count"], steps: () => [0], bins: 32 });
+    await vi.waitFor(() => {
+      expect(asked.map((query) => query.get("bins"))).toEqual(["32"]);
+    });
+  });
+
+  it("of whole matrices are there beside their gates'", async () => {
+    offer();
+    wishStatistics({ fields: ["count", "update_ratio"], steps: () => [0, 10] });
+    await vi.waitFor(() => {
+      expect(shownStatistics.value[0].steps).toHaveLength(2);
+    });
+    expect(shownStatistics.value[0].steps[1].matrices).toEqual([
+      { direction: "forward", matrix: "kernel", gate: "", update_ratio: 0.01 },
+    ]);
   });
 
   it("that the server refuses are a problem, and are asked for again at the next poll", async () => {

@@ -1,22 +1,24 @@
 /** Fetches the statistics that the screen needs, step by step, and keeps them. */
 
 import { computed, effect, signal } from "@preact/signals";
-import { type BlockFields, type BlockName, fetchStatistics, type Statistics } from "../api";
+import { type BinnedHistogram, type BlockFields, type BlockName, fetchStatistics, type Statistics } from "../api";
 import { ArrayCache } from "./array_cache";
 import { polls } from "./catalogue";
 import { attempts, reportProblem, resolveProblem } from "./problems";
 import { type SeriesOfRun, shownSeries } from "./series";
 
-export type { LinearHistogram, MagnitudeHistogram } from "../api";
+export type { BinnedHistogram, LinearHistogram, MagnitudeHistogram } from "../api";
 
 export type Field = keyof BlockFields;
 
 /** One block of numbers at one step, with the fields that were asked for. */
-export type Block = BlockName & Partial<BlockFields>;
+export type Block = BlockName & Partial<BlockFields> & { binned?: BinnedHistogram | null };
 
 export interface BlocksAtStep {
   step: number;
   blocks: Block[];
+  /** What was measured of whole matrices, where that was asked for. */
+  matrices: Block[];
 }
 
 export interface StatisticsOfRun {
@@ -31,6 +33,8 @@ export interface Wish {
   fields: readonly Field[];
   /** Which of a run's steps. */
   steps: (run: SeriesOfRun) => readonly number[];
+  /** Into how many bins the arrays of these steps are counted too; left out: they are not. */
+  bins?: number | null;
 }
 
 const wish = signal<Wish | null>(null);
@@ -50,12 +54,13 @@ interface Place {
   steps: { step: number; key: string }[];
 }
 
-function placeOf(run: SeriesOfRun, { fields, steps }: Wish): Place {
+function placeOf(run: SeriesOfRun, { fields, steps, bins }: Wish): Place {
   const { series } = run;
-  const key = JSON.stringify([series.run, series.layer, series.quantity, fields]);
+  const key = JSON.stringify([series.run, series.layer, series.quantity, fields, bins ?? null]);
   return {
     run,
-    key,
+    // The same run may be there at two moments, each with steps of its own.
+    key: JSON.stringify([run.moment, key]),
     steps: steps(run).map((step) => ({
       step,
       key: JSON.stringify([key, step, series.wall_times[series.steps.indexOf(step)]]),
@@ -85,9 +90,12 @@ export const shownStatistics = computed<StatisticsOfRun[]>(() => {
   });
 });
 
+export const areStatisticsThere = computed(() => shownStatistics.value.every(({ stale }) => !stale));
+
 /** Numbers and names of a block, in bytes; a histogram's bins are most of it. */
 function bytesOf(blocks: Block[]): number {
-  const bins = ({ linear, magnitude }: Block) => (linear?.counts.length ?? 0) + 2 * (magnitude?.positive.length ?? 0);
+  const bins = ({ linear, magnitude, binned }: Block) =>
+    (linear?.counts.length ?? 0) + 2 * (magnitude?.positive.length ?? 0) + (binned?.counts.length ?? 0);
   return blocks.reduce((sum, block) => sum + 200 + 8 * bins(block), 0);
 }
 
@@ -100,6 +108,11 @@ function blocksAt({ blocks }: Statistics, i: number): Block[] {
   });
 }
 
+/** What was measured of whole matrices at the i-th step of an answer. */
+function matricesAt({ matrices = [] }: Statistics, i: number): Block[] {
+  return matrices.map(({ update_ratio: along, ...name }) => ({ ...name, gate: "", update_ratio: along[i] }));
+}
+
 function store(asked: Place["steps"], answer: Statistics | null): void {
   for (const { step, key } of asked) {
     const i = answer === null ? -1 : answer.steps.indexOf(step);
@@ -108,7 +121,7 @@ function store(asked: Place["steps"], answer: Statistics | null): void {
       continue;
     }
     const blocks = blocksAt(answer, i);
-    cache.set(key, { step, blocks }, bytesOf(blocks));
+    cache.set(key, { step, blocks, matrices: matricesAt(answer, i) }, bytesOf(blocks));
   }
 }
 
@@ -118,14 +131,14 @@ const mostSteps = 400;
 const running = new Map<string, AbortController>();
 const refused = new Set<string>();
 
-async function load(place: Place, lacking: Place["steps"], fields: readonly Field[]): Promise<void> {
+async function load(place: Place, lacking: Place["steps"], { fields, bins = null }: Wish): Promise<void> {
   const controller = new AbortController();
   running.set(place.key, controller);
-  const all = lacking.length === place.run.series.steps.length;
+  const all = bins === null && lacking.length === place.run.series.steps.length;
   const asked = all ? lacking : lacking.slice(0, mostSteps);
   try {
     const steps = all ? null : asked.map(({ step }) => step);
-    store(asked, await fetchStatistics(place.run.series, steps, fields, controller.signal));
+    store(asked, await fetchStatistics(place.run.series, steps, { fields, bins }, controller.signal));
     resolveProblem("statistics");
   } catch (error) {
     if (!controller.signal.aborted) for (const { key } of asked) refused.add(key);
@@ -149,7 +162,7 @@ export function watchStatistics(): () => void {
     for (const [key, controller] of running) if (!current.has(key)) controller.abort();
     for (const place of places.value) {
       const lacking = place.steps.filter(({ key }) => !cache.has(key) && !refused.has(key));
-      if (lacking.length > 0 && !running.has(place.key)) void load(place, lacking, wanted.fields);
+      if (lacking.length > 0 && !running.has(place.key)) void load(place, lacking, wanted);
     }
   });
 }

@@ -3,7 +3,7 @@ import { ArrayCache } from "./array_cache";
 import { mergedOrder } from "./catalogue";
 import { scaleOver, sortMatrices } from "./panels";
 import { nearestStep, neighbour, unionOfSteps } from "./steps";
-import { columnsToAsk } from "./wanted";
+import { columnsToAsk } from "./array_layouts";
 
 describe("steps of several runs", () => {
   it("are united in order", () => {

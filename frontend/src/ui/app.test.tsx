@@ -74,9 +74,20 @@ function arraysFor(query: URLSearchParams): ArrayBuffer {
     full_shape: [3, 4],
     row_block: 1,
     column_block: 1,
+    first_row: 0,
+    rows: 3,
+    first_column: 0,
+    columns: 4,
+    split: query.get("split") === null ? null : Number(query.get("split")),
+    reflected: false,
+    order: null,
+    channels: null,
     dtype: "float32",
     nan: 1,
     inf: 0,
+    low: 0,
+    high: 10,
+    marginals: null,
     offset: 48 * i,
     bytes: 48,
   }));
@@ -115,7 +126,7 @@ beforeAll(() => {
 
 beforeEach(() => {
   cleanup();
-  choices.value = defaultChoices;
+  choices.value = { ...defaultChoices, view: "heatmap" };
   asked.length = 0;
   render(<App />);
 });
@@ -153,12 +164,12 @@ describe("the tab", () => {
     asked.length = 0;
     fireEvent.change(screen.getByLabelText("Scale"), { target: { value: "log" } });
     fireEvent.change(screen.getByLabelText("Colours"), { target: { value: "berlin" } });
-    fireEvent.click(screen.getByLabelText("shared across runs"));
+    fireEvent.change(screen.getByLabelText("Limits"), { target: { value: "panel" } });
     await waitFor(() => {
       expect(drawings()[0].dataset).toMatchObject({ scale: "log", map: "berlin" });
     });
     expect(asked).toEqual([]);
-    expect(window.location.hash).toBe("#p.rnn.scale=log&p.rnn.shared=off&p.rnn.colours=berlin");
+    expect(window.location.hash).toBe("#p.rnn.view=heatmap&p.rnn.scale=log&p.rnn.limits=panel&p.rnn.colours=berlin");
   });
 
   it("moves the step with the arrow keys, and the cell within a drawing", async () => {

@@ -8,6 +8,7 @@ import { viewNamed } from "../views/registry";
 import { Banner } from "./banner";
 import { ControlPanel } from "./control_panel";
 import { EmptyState, emptiness } from "./empty_state";
+import { Introduction, IntroductionButton } from "./introduction";
 import { onKey } from "./keyboard";
 import { StepBar } from "./step_bar";
 import { TabPanel, Tabs } from "./tabs";
@@ -34,8 +35,14 @@ export function App() {
       {nothingAtAll ? null : <ControlPanel />}
       <main>
         <h1 class="unseen">Recurrent networks</h1>
-        {nothingAtAll ? null : <Tabs />}
+        {nothingAtAll ? null : (
+          <div class="tab-row">
+            <Tabs />
+            <IntroductionButton />
+          </div>
+        )}
         <Banner />
+        {nothingAtAll ? null : <Introduction />}
         {nothingAtAll ? (
           <EmptyState kind={empty} />
         ) : (

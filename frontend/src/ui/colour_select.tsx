@@ -10,10 +10,11 @@ const mapTexts: Record<ColourMapName, string> = {
   RdBu: "RdBu",
   bwr: "bwr",
   cividis: "cividis (sequential)",
+  grey: "grey (sequential)",
 };
 
 /** `automatic` is the map that stands in while none is chosen. */
-export function ColourSelect({ automatic }: { automatic: ColourMapName }) {
+export function ColourSelect({ automatic }: { automatic: string }) {
   const options: [ColourChoice, string][] = [
     ["automatic", `automatic (${automatic})`],
     ...colourMapNames.map((name): [ColourChoice, string] => [name, mapTexts[name]]),
@@ -23,7 +24,10 @@ export function ColourSelect({ automatic }: { automatic: ColourMapName }) {
     <Select
       id="colours"
       label="Colours"
-      title="The colour map; automatic takes vik on light, berlin on dark, cividis for magnitudes"
+      title={
+        "The colour map. Automatic: vik on light, berlin on dark, cividis where there are no signs; all three can be told " +
+        "apart by the colour-blind. Grey suits print, bwr is see-rnn\u2019s"
+      }
       value={choices.value.colours}
       options={options}
       onChange={(colours) => {

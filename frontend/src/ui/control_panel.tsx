@@ -3,8 +3,11 @@
 import { chosenLayers, layerName, layerNames, quantities, quantity } from "../state/catalogue";
 import { choices, choose } from "../state/choices";
 import { layerText, quantityTitle } from "../state/names";
+import { needs } from "../state/needs";
 import { viewNamed } from "../views/registry";
+import { CompareControls } from "./compare_controls";
 import { Select } from "./controls";
+import { LayerPairs } from "./layer_pairs";
 import { RunList } from "./run_list";
 
 function LayerSelect() {
@@ -12,14 +15,15 @@ function LayerSelect() {
     <Select
       id="layer"
       label="Layer"
-      title="The layer that is looked into"
+      title="The layer that is looked into, in all runs; of a net with several, begin at the one that Overview finds fault with"
       value={layerName.value ?? ""}
       options={layerNames.value.map((name) => [name, name])}
       onChange={(layer) => {
-        choose({ layer });
+        choose({ layer, region: null });
       }}
     >
       <p class="hint">{layerText(chosenLayers.value)}</p>
+      <LayerPairs />
     </Select>
   );
 }
@@ -34,13 +38,14 @@ export function ControlPanel() {
       <Select
         id="quantity"
         label="Quantity"
-        title="What of the layer is drawn"
+        title="What of the layer is drawn: activations tell what it says, gradients how it learns, weights what it has learned"
         value={quantity.value?.quantity ?? ""}
         options={quantities.value.map(({ quantity: name }) => [name, quantityTitle(name)])}
         onChange={(name) => {
           choose({ quantity: name });
         }}
       />
+      {needs.value.compares === false ? null : <CompareControls />}
       <Controls />
     </aside>
   );

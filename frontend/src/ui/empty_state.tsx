@@ -17,7 +17,7 @@ export const emptiness = computed<Emptiness | null>(() => {
   return writtenSteps.value.length > 0 && keptSteps.value.length === 0 ? "all sampled away" : null;
 });
 
-function Code({ title, code }: { title: string; code: string }) {
+export function Code({ title, code }: { title: string; code: string }) {
   const [copied, setCopied] = useState(false);
   const copy = async () => {
     try {

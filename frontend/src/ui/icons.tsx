@@ -5,6 +5,7 @@ const shapes = {
   next: "M9 5 L16 12 L9 19",
   play: "M8 5 L19 12 L8 19 Z",
   pause: "M8 5 V19 M16 5 V19",
+  download: "M12 4 V15 M7 10 L12 15 L17 10 M5 19 H19",
 };
 
 export function Icon({ name }: { name: keyof typeof shapes }) {

@@ -19,7 +19,7 @@ export function RunList() {
           type="search"
           aria-label="Search runs"
           placeholder="Search runs"
-          title="Show only the runs whose name contains this"
+          title="List only the runs whose name contains this; what is ticked stays shown"
           value={search}
           onInput={(event) => {
             setSearch(event.currentTarget.value);
@@ -31,7 +31,11 @@ export function RunList() {
           const lack = selected.has(run) ? whatRunLacks(run) : "";
           const note = lack === "" ? undefined : `run-${run.position}-lacks`;
           return (
-            <label key={run.run} class="run" title={run.run}>
+            <label
+              key={run.run}
+              class="run"
+              title={`${run.run}: tick it to see it beside the others, up to ${mostRuns} at once`}
+            >
               <input
                 type="checkbox"
                 aria-label={run.run}

@@ -18,7 +18,10 @@ export function SamplePicker() {
       <legend>Samples</legend>
       <div class="samples">
         {all.map((sample) => (
-          <label key={sample} title={`Draw sample ${sample}`}>
+          <label
+            key={sample}
+            title={`Draw sample ${sample} of the batch: a few at first, more to see whether all are alike`}
+          >
             <input
               type="checkbox"
               aria-label={`Sample ${sample}`}

@@ -8,6 +8,7 @@ import { keptSteps, sampledAway, snappedStep, step, writtenSteps } from "../stat
 import { nearestIndex } from "../state/steps";
 import { Checkbox } from "./controls";
 import { Icon } from "./icons";
+import { TakeAway } from "./take_away";
 
 const mostTicks = 400;
 
@@ -139,10 +140,11 @@ export function StepBar() {
       <Position />
       <Checkbox
         label="follow latest"
-        title="Go to each new step as it is written"
+        title="Go to each new step as it is written: for watching a training that is running"
         checked={choices.value.step === null}
         onChange={setFollowing}
       />
+      <TakeAway />
       {written.length === 0 ? null : <p class="step-note">{written.join("; ")}</p>}
     </footer>
   );

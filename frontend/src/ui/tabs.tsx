@@ -16,7 +16,7 @@ export function Tabs() {
   const active = viewNamed(choices.value.view);
   return (
     <div class="tabs" role="tablist" aria-label="Views" onKeyDown={moveFocus}>
-      {views.map(({ name, label }) => (
+      {views.map(({ name, label, introduction }) => (
         <button
           key={name}
           id={`tab-${name}`}
@@ -24,6 +24,7 @@ export function Tabs() {
           role="tab"
           aria-selected={name === active.name}
           aria-controls="view"
+          title={introduction.question}
           tabIndex={name === active.name ? 0 : -1}
           onClick={() => {
             choose({ view: name });

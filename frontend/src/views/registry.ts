@@ -8,6 +8,10 @@ import { HeatmapControls } from "./heatmap/heatmap_controls";
 import { HeatmapView } from "./heatmap/heatmap_view";
 import { HistogramsControls } from "./histograms/histograms_controls";
 import { HistogramsView } from "./histograms/histograms_view";
+import { flowQuantities } from "./overview/flow_scene";
+import { introductions, type Introduction } from "./introductions";
+import { OverviewControls } from "./overview/overview_controls";
+import { OverviewView } from "./overview/overview_view";
 import { ScatterControls } from "./scatter/scatter_controls";
 import { ScatterView } from "./scatter/scatter_view";
 import { WeightsControls } from "./weights/weights_controls";
@@ -18,6 +22,7 @@ export interface View {
   name: string;
   /** As it stands on the tab. */
   label: string;
+  introduction: Introduction;
   Component: ComponentType;
   /** What of it can be set, besides the runs, the layer and the quantity. */
   Controls: ComponentType;
@@ -26,12 +31,40 @@ export interface View {
 }
 
 export const views: readonly [View, ...View[]] = [
-  { name: "heatmap", label: "Heatmap", Component: HeatmapView, Controls: HeatmapControls },
-  { name: "curves", label: "Curves", Component: CurvesView, Controls: CurvesControls },
-  { name: "scatter", label: "Scatter", Component: ScatterView, Controls: ScatterControls },
+  {
+    name: "overview",
+    label: "Overview",
+    introduction: introductions.overview,
+    Component: OverviewView,
+    Controls: OverviewControls,
+    needs: { arrays: false, kind: null, among: flowQuantities, compares: false },
+  },
+  {
+    name: "heatmap",
+    label: "Heatmap",
+    introduction: introductions.heatmap,
+    Component: HeatmapView,
+    Controls: HeatmapControls,
+    needs: { arrays: true, kind: null, arranges: true },
+  },
+  {
+    name: "curves",
+    label: "Curves",
+    introduction: introductions.curves,
+    Component: CurvesView,
+    Controls: CurvesControls,
+  },
+  {
+    name: "scatter",
+    label: "Scatter",
+    introduction: introductions.scatter,
+    Component: ScatterView,
+    Controls: ScatterControls,
+  },
   {
     name: "histograms",
     label: "Histograms",
+    introduction: introductions.histograms,
     Component: HistogramsView,
     Controls: HistogramsControls,
     needs: { arrays: false, kind: null },
@@ -39,6 +72,7 @@ export const views: readonly [View, ...View[]] = [
   {
     name: "weights",
     label: "Weights",
+    introduction: introductions.weights,
     Component: WeightsView,
     Controls: WeightsControls,
     needs: { arrays: true, kind: "matrices" },

@@ -7,6 +7,7 @@ export function ViewLink({ view, children }: { view: string; children: string })
     <button
       type="button"
       class="inline-link"
+      title="Go to that view, with what is chosen here"
       onClick={() => {
         choose({ view });
       }}

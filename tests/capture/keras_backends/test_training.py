@@ -22,6 +22,8 @@ from tb_rnn_plugin.capture import keras_calls, keras_layers
 from tests.capture.keras_backends.kept import Kept
 from tests.capture.keras_backends.network import TIMESTEPS, data, sgd, small_network
 
+pytestmark = pytest.mark.filterwarnings("ignore:rnn_summary. the gradient through time")
+
 layers = keras.layers
 
 

@@ -13,7 +13,7 @@ export function ChannelSearch() {
         type="search"
         id="channels"
         placeholder="all, or 0-15, 40"
-        title="Show only these channels: numbers and ranges, with commas between them"
+        title="Show only these channels, where there are many: numbers and ranges, with commas between them"
         aria-describedby="channels-found"
         value={choices.value.channels}
         onInput={(event) => {

@@ -6,6 +6,7 @@ import { type Curve, paintCurves, type Plane } from "../../drawing/curves";
 import { zeroColour } from "../../drawing/line_colours";
 import { forgetPainting, paintSoon } from "../../drawing/paint_queue";
 import { type ValueAxis } from "../../drawing/value_axis";
+import { curvesAsSvg, drawnAs } from "../../drawing/vector";
 import { choices } from "../../state/choices";
 import { dark } from "../../state/host";
 import { inset } from "./axes";
@@ -73,7 +74,9 @@ function usePainted({ lines, plane, lineWidth, zero }: Omit<LinesProps, "size">)
     if (canvas === null) return;
     canvas.dataset.painted = "false";
     paintSoon(canvas, pointsOf(lines, plane), () => {
-      paintCurves(canvas, lines.map(curveOf), plane, { lineWidth: widthOf(lines, lineWidth), zero: zeroLine });
+      const look = { lineWidth: widthOf(lines, lineWidth), zero: zeroLine };
+      paintCurves(canvas, lines.map(curveOf), plane, look);
+      drawnAs(canvas, () => curvesAsSvg(lines.map(curveOf), plane, look));
       canvas.dataset.painted = "true";
     });
     return () => {
@@ -116,6 +119,8 @@ export function CurveCanvas({ panel, plane, size, lineWidth, ...rest }: CurveCan
       aria-label={panelLabel(panel)}
       style={{ width: `${size.width}px`, height: `${size.height}px` }}
       data-run={panel.run.run}
+      data-minus={panel.run.minus?.run}
+      data-moment={panel.run.moment}
       data-item={panel.item}
       data-layer={array.layer}
       data-quantity={array.quantity}

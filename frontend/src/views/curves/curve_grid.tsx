@@ -1,8 +1,8 @@
 /** The small panels. Of hundreds only those in sight are there, and they are drawn once a frame at most. */
 
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { shownRuns } from "../../state/catalogue";
 import { choices } from "../../state/choices";
+import { columns } from "../../state/columns";
 import { type Room } from "../room";
 import { RunHeading, stepOf } from "../run_heading";
 import { openerId, SmallPanel } from "./curve_panel";
@@ -52,12 +52,12 @@ function Headings({ layout }: { layout: CurveLayout }) {
     <div class="curve-headings">
       {Array.from({ length: layout.linesPerGroup }, (_, line) => (
         <div key={line} class="curve-heading-line">
-          {shownRuns.value.slice(line * runsAcross, (line + 1) * runsAcross).map((run, i) => {
+          {columns.value.slice(line * runsAcross, (line + 1) * runsAcross).map((run, i) => {
             const left = lefts[i * perRun];
             const room = lefts[(i + 1) * perRun - 1] + width - left;
             const lines = first === undefined ? [] : curvePanel(run, first).lines;
             return (
-              <div key={run.run} style={{ left: `${left}px`, width: `${room}px` }}>
+              <div key={run.key} style={{ left: `${left}px`, width: `${room}px` }}>
                 <RunHeading run={run} step={stepOf(run)}>
                   {legendFits(lines.length, room) ? <Legend lines={lines} /> : null}
                 </RunHeading>
@@ -72,7 +72,7 @@ function Headings({ layout }: { layout: CurveLayout }) {
 
 /** Made once: while others come into sight, the lines that are there already stay as they are. */
 function Line({ layout, line }: { layout: CurveLayout; line: number }) {
-  const runs = shownRuns.value;
+  const runs = columns.value;
   const items = panelItems.value;
   const { axes } = choices.value;
   return useMemo(() => {
@@ -84,7 +84,7 @@ function Line({ layout, line }: { layout: CurveLayout; line: number }) {
       if (run === undefined || item === undefined) return null;
       const withTicks = axes !== "all" || column === 0;
       return (
-        <SmallPanel key={`${run.run} ${item}`} run={run} item={item} left={left} size={size} withTicks={withTicks} />
+        <SmallPanel key={`${run.key} ${item}`} run={run} item={item} left={left} size={size} withTicks={withTicks} />
       );
     });
     return (
@@ -108,7 +108,7 @@ interface GridProps {
 export function CurveGrid({ view, room, closed }: GridProps) {
   const grid = useRef<HTMLDivElement>(null);
   const { panels: kind, axes } = choices.value;
-  const [runs, items] = [shownRuns.value.length, panelItems.value.length];
+  const [runs, items] = [columns.value.length, panelItems.value.length];
   const layout = useMemo(
     () => layOutCurves(room, { runs, items, oneAxis: axes === "all", ...least[kind] }),
     [room.width, room.height, runs, items, axes, kind],

@@ -1,15 +1,18 @@
 /** One small drawing of curves, with its name, which opens it large. */
 
 import { type ValueAxis } from "../../drawing/value_axis";
-import { type ShownRun, shownRuns } from "../../state/catalogue";
+import { type ShownRun } from "../../state/catalogue";
 import { choose } from "../../state/choices";
+import { columns, nameAmongOthers } from "../../state/columns";
 import { runColour } from "../../state/names";
 import { pointAt, pointed } from "../../state/pointing";
 import { nonFiniteText } from "../heatmap/wording";
+import { useTakeable } from "../../take_away/takeable";
 import { TimeTicks, ValueTicks } from "./axes";
 import { CurveCanvas, planeOf, type Size, wholeRange } from "./curve_canvas";
 import { xOf, type Plane } from "../../drawing/curves";
 import { pointAtPlace } from "./pointing";
+import { takeableCurves } from "./taking";
 import { absenceOf, axisOf, curvePanel, type CurvePanel, nonFiniteOf } from "./scene";
 
 /** The id of the button that opens a panel: where the focus goes back to. */
@@ -19,15 +22,16 @@ export function openerId(run: string, item: number): string {
 
 function open({ run, item }: CurvePanel): void {
   pointAt(null);
-  choose({ open: [run.run, item], zoom: null });
+  choose({ open: [run.key, item], zoom: null });
 }
 
 /** With several runs a dot says which one, for their names are out of sight between the lines. */
 function Title({ panel }: { panel: CurvePanel }) {
   const badge = nonFiniteText(nonFiniteOf(panel.lines));
+  const name = nameAmongOthers(panel.run, panel.lines.at(0)?.array ?? null);
   return (
     <div class="curve-title">
-      {shownRuns.value.length < 2 ? null : (
+      {columns.value.length < 2 ? null : (
         <span class="dot" style={{ background: runColour(panel.run.position) }} aria-hidden="true" />
       )}
       {panel.lines.length === 0 ? (
@@ -35,9 +39,9 @@ function Title({ panel }: { panel: CurvePanel }) {
       ) : (
         <button
           type="button"
-          id={openerId(panel.run.run, panel.item)}
-          aria-label={`${panel.title}, ${panel.run.run}: open large`}
-          title={`Open ${panel.title} of ${panel.run.run} large`}
+          id={openerId(panel.run.key, panel.item)}
+          aria-label={`${panel.title}, ${name}: open large`}
+          title={`Open ${panel.title} of ${name} large`}
           onClick={() => {
             open(panel);
           }}
@@ -116,8 +120,13 @@ export function SmallPanel({ run, item, left, size, withTicks }: PanelProps) {
   const panel = curvePanel(run, item);
   const axis = axisOf(panel);
   const last = wholeRange(panel)[1];
+  const place = useTakeable<HTMLElement>(() => takeableCurves(panel));
   return (
-    <figure class="curve-panel" style={{ left: `${left}px`, width: `${size.width}px` }}>
+    <figure
+      class="curve-panel"
+      ref={panel.lines.length === 0 ? null : place}
+      style={{ left: `${left}px`, width: `${size.width}px` }}
+    >
       <Title panel={panel} />
       <div class="curve-plot">
         {panel.lines.length === 0 ? (

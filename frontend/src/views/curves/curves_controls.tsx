@@ -19,7 +19,10 @@ function AxesSelect() {
     <Select
       id="axes"
       label="Y axis"
-      title="Which panels share a y axis: only what does can be compared by its height"
+      title={
+        "Which panels share a y axis. Only what does can be compared by its height; each its own shows the shape of small " +
+        "curves too"
+      }
       value={axes}
       options={options}
       onChange={(value) => {
@@ -38,7 +41,10 @@ export function CurvesControls() {
       <Select
         id="panels"
         label="Panels"
-        title="Whether a panel shows one channel with all samples overlaid, or one sample with all channels"
+        title={
+          "One channel with all samples overlaid: to see how channels differ. One sample with all channels: to see what stands " +
+          "out of a sample"
+        }
         value={panels}
         options={[
           ["channel", "one for each channel"],

@@ -2,8 +2,9 @@
 
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { numberText } from "../../drawing/number_text";
-import { quantity, shownRuns } from "../../state/catalogue";
+import { quantity } from "../../state/catalogue";
 import { choices } from "../../state/choices";
+import { columns } from "../../state/columns";
 import { quantityPhrase } from "../../state/names";
 import { isLoading, panels, scaleKind, scaleOver } from "../../state/panels";
 import { pointAt } from "../../state/pointing";
@@ -28,7 +29,7 @@ const above = 84;
 /** The panel that is opened, if there is one of that name. */
 function openPanel(): CurvePanel | null {
   const { open } = choices.value;
-  const run = shownRuns.value.find((shown) => shown.run === open?.[0]);
+  const run = columns.value.find(({ key }) => key === open?.[0]);
   if (open === null || run === undefined) return null;
   const panel = curvePanel(run, open[1]);
   return panel.lines.length === 0 ? null : panel;
@@ -97,7 +98,7 @@ function Body({ view, room }: { view: { current: HTMLDivElement | null }; room: 
   const opened = openPanel();
   const closed = useRef<readonly [string, number] | null>(null);
   useEffect(() => {
-    closed.current = opened === null ? null : [opened.run.run, opened.item];
+    closed.current = opened === null ? null : [opened.run.key, opened.item];
   });
   const nothing = emptiness();
   if (nothing !== null) return <p class="quiet">{nothing}</p>;

@@ -1,13 +1,15 @@
 /** One panel over the whole room: drag to zoom into timesteps, arrow keys to read, Escape to go back. */
 
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { type Plane, timestepAt } from "../../drawing/curves";
 import { type FiniteSummary, summarise } from "../../drawing/summary";
 import { type ValueAxis } from "../../drawing/value_axis";
 import { choices, choose } from "../../state/choices";
+import { columnName, stepText } from "../../state/columns";
 import { runColour } from "../../state/names";
 import { pointAt, pointed } from "../../state/pointing";
 import { nonFiniteText } from "../heatmap/wording";
+import { useTakeable } from "../../take_away/takeable";
 import { type Room } from "../room";
 import { TimeTicks, ValueTicks } from "./axes";
 import { CurveCanvas, Emphasis, planeOf, wholeRange } from "./curve_canvas";
@@ -16,6 +18,7 @@ import { curveTable } from "./curve_table";
 import { Legend } from "./legend";
 import { pointAtPlace, pointedLine } from "./pointing";
 import { axisOf, axisOver, type CurvePanel, type Line, nonFiniteOf, panelItems } from "./scene";
+import { takeableCurves } from "./taking";
 
 type Range = readonly [first: number, last: number];
 
@@ -123,7 +126,7 @@ function step(panel: CurvePanel, by: 1 | -1): (() => void) | null {
   if (next === undefined || items.indexOf(panel.item) + by < 0) return null;
   return () => {
     pointAt(null);
-    choose({ open: [panel.run.run, next] });
+    choose({ open: [panel.run.key, next] });
   };
 }
 
@@ -135,9 +138,9 @@ function Head({ panel, zoomed }: { panel: CurvePanel; zoomed: boolean }) {
     <div class="large-head">
       <span class="dot" style={{ background: runColour(panel.run.position) }} />
       <h2>
-        <bdi>{panel.run.run}</bdi>, {panel.title}
+        <bdi>{columnName(panel.run)}</bdi>, {panel.title}
       </h2>
-      <span class="quiet">step {panel.lines[0].array.step}</span>
+      <span class="quiet">{stepText(panel.lines[0].array)}</span>
       {badge === "" ? null : <span class="badge">{badge}</span>}
       <Legend lines={panel.lines} />
       <div class="large-buttons">
@@ -152,10 +155,20 @@ function Head({ panel, zoomed }: { panel: CurvePanel; zoomed: boolean }) {
             All timesteps
           </button>
         ) : null}
-        <button type="button" disabled={previous === null} onClick={previous ?? undefined}>
+        <button
+          type="button"
+          title={`The ${kind} before this one, large`}
+          disabled={previous === null}
+          onClick={previous ?? undefined}
+        >
           Previous {kind}
         </button>
-        <button type="button" disabled={next === null} onClick={next ?? undefined}>
+        <button
+          type="button"
+          title={`The ${kind} after this one, large`}
+          disabled={next === null}
+          onClick={next ?? undefined}
+        >
           Next {kind}
         </button>
         <button type="button" title="Back to all panels (Escape)" onClick={close}>
@@ -211,7 +224,7 @@ function Selection({ drag, width }: { drag: { from: number; to: number } | null;
 const around = { left: 64, right: 8, head: 44, below: 76 };
 
 export function LargeChart({ panel, room }: { panel: CurvePanel; room: Room }) {
-  const place = useRef<HTMLDivElement>(null);
+  const place = useTakeable<HTMLElement>(() => takeableCurves(panel));
   useEscape();
   useLayoutEffect(() => {
     place.current?.querySelector("canvas")?.focus({ preventScroll: true });
@@ -225,7 +238,7 @@ export function LargeChart({ panel, room }: { panel: CurvePanel; room: Room }) {
   const { drag, handlers } = useDrag(panel, plane);
   const line = pointedLine(panel, pointed.value);
   return (
-    <section class="large-chart" aria-label={`${panel.run.run}, ${panel.title}, large`} ref={place}>
+    <section class="large-chart" aria-label={`${columnName(panel.run)}, ${panel.title}, large`} ref={place}>
       <Head panel={panel} zoomed={!isWhole(panel, range)} />
       <div class="curve-plot large" style={{ marginLeft: `${around.left}px`, width: `${size.width}px` }}>
         <ValueTicks axis={plane.axis} height={size.height} />

@@ -1,6 +1,7 @@
 /** The value that is pointed at in numbers, with the panel's other curves at the same timestep. */
 
 import { choices } from "../../state/choices";
+import { nameAmongOthers } from "../../state/columns";
 import { pointed } from "../../state/pointing";
 import { pointedLine } from "./pointing";
 import { panelWithKey } from "./scene";
@@ -25,7 +26,7 @@ export function CurveReadout() {
   return (
     <output class="readout">
       <span>
-        <strong>{panel.run.run}</strong> {pointText(panel, line, cell.row)}:{" "}
+        <strong>{nameAmongOthers(panel.run, line.array)}</strong> {pointText(panel, line, cell.row)}:{" "}
         <strong>{valueText(line, cell.row)}</strong>
       </span>
       {others.slice(0, mostOthers).map((other) => (

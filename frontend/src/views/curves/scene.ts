@@ -11,8 +11,9 @@ import { shades } from "../../drawing/line_colours";
 import { type FiniteSummary } from "../../drawing/summary";
 import { valueAxis, type ValueAxis } from "../../drawing/value_axis";
 import { type LoadedArray } from "../../state/arrays";
-import { type ShownRun, shownRuns } from "../../state/catalogue";
+import { type ShownRun } from "../../state/catalogue";
 import { choices } from "../../state/choices";
+import { columns } from "../../state/columns";
 import { dark } from "../../state/host";
 import { runColour } from "../../state/names";
 import { panels, scaleKind, scaleOver } from "../../state/panels";
@@ -53,9 +54,9 @@ const loaded = computed<ReadonlyMap<string, Loaded[]>>(() => {
   const byRun = new Map<string, Loaded[]>();
   for (const { run, array, stale } of panels.value) {
     if (typeof array?.sample !== "number") continue;
-    const of = byRun.get(run.run) ?? [];
+    const of = byRun.get(run.key) ?? [];
     of.push({ array, sample: array.sample, stale });
-    byRun.set(run.run, of);
+    byRun.set(run.key, of);
   }
   return byRun;
 });
@@ -79,7 +80,7 @@ function channelName(run: ShownRun, array: LoadedArray, column: number): string 
 }
 
 function linesOf(run: ShownRun, item: number): Omit<Line, "colour" | "opacity">[] {
-  const here = loaded.value.get(run.run) ?? [];
+  const here = loaded.value.get(run.key) ?? [];
   if (choices.value.panels === "channel") {
     return here
       .filter(({ array }) => item < array.shape[1])
@@ -117,12 +118,12 @@ function makePanel(run: ShownRun, item: number, before: CurvePanel | undefined):
   const array = lines.at(0)?.array;
   const isSample = choices.value.panels === "sample";
   return {
-    key: panelKey(run.run, item),
+    key: panelKey(run.key, item),
     run,
     item,
     title: isSample ? `sample ${item}` : array === undefined ? `channel ${item}` : channelName(run, array, item),
     lines: unlessSame(lines, before?.lines),
-    stale: (loaded.value.get(run.run) ?? []).some((one) => one.stale && lines.some((line) => line.array === one.array)),
+    stale: (loaded.value.get(run.key) ?? []).some((one) => one.stale && lines.some((line) => line.array === one.array)),
   };
 }
 
@@ -149,7 +150,7 @@ const store = computed<Store>(() => {
 /** The panel of a run's channel or sample: the same object until something of it changes. */
 export function curvePanel(run: ShownRun, item: number): CurvePanel {
   const { made, before } = store.value;
-  const key = panelKey(run.run, item);
+  const key = panelKey(run.key, item);
   const known = made.get(key);
   if (known?.run === run) return known;
   const panel = makePanel(run, item, before.get(key));
@@ -159,7 +160,7 @@ export function curvePanel(run: ShownRun, item: number): CurvePanel {
 
 /** Why a panel has no lines. */
 export function absenceOf({ run, item, title }: CurvePanel): string {
-  const own = panels.value.filter((panel) => panel.run.run === run.run);
+  const own = panels.value.filter((panel) => panel.run.key === run.key);
   const of = choices.value.panels === "sample" ? own.filter((panel) => panel.item === `sample ${item}`) : own;
   if (of.some(({ array }) => array !== null)) return `no ${title}`;
   const waiting = problem.value === null ? "Loading\u2026" : "Not loaded";
@@ -189,9 +190,9 @@ export function axisOver(extents: readonly FiniteSummary[]): ValueAxis {
 
 const axes = computed<ReadonlyMap<string, ValueAxis>>(() => {
   const extents = new Map<string, FiniteSummary[]>();
-  for (const run of shownRuns.value) {
+  for (const run of columns.value) {
     for (const item of panelItems.value) {
-      const key = axisKey(run.run, item);
+      const key = axisKey(run.key, item);
       const of = extents.get(key) ?? [];
       of.push(...linesOf(run, item).map(extentOfLine));
       extents.set(key, of);
@@ -201,7 +202,7 @@ const axes = computed<ReadonlyMap<string, ValueAxis>>(() => {
 });
 
 export function axisOf({ run, item }: Pick<CurvePanel, "run" | "item">): ValueAxis {
-  return axes.value.get(axisKey(run.run, item)) ?? axisOver([]);
+  return axes.value.get(axisKey(run.key, item)) ?? axisOver([]);
 }
 
 /** How many of a panel's values are not finite. */

@@ -1,6 +1,7 @@
 /** What a panel of curves and a value of it are called, on the screen and for a screen reader. */
 
 import { numberText } from "../../drawing/number_text";
+import { columnName, stepText } from "../../state/columns";
 import { quantityPhrase } from "../../state/names";
 import { cellText, nonFiniteText } from "../heatmap/wording";
 import { rowOf, valueOf } from "./pointing";
@@ -25,7 +26,7 @@ export function panelLabel(panel: CurvePanel): string {
   const subject = `${array.layer} ${quantityPhrase(array.quantity)}, ${panel.title}`;
   const over = `${linesText(panel)} over ${array.full_shape[0]} ${array.full_shape[0] === 1 ? "timestep" : "timesteps"}`;
   const found = [over, rangeWords(panel.lines), nonFiniteText(nonFiniteOf(panel.lines))];
-  return `${panel.run.run}, step ${array.step}, ${subject}: ${found.filter((part) => part !== "").join(", ")}`;
+  return `${columnName(panel.run)}, ${stepText(array)}, ${subject}: ${found.filter((part) => part !== "").join(", ")}`;
 }
 
 /** "sample 0, channel 17 (forward), t = 83". */

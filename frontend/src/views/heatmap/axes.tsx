@@ -1,11 +1,14 @@
 /** Tick numbers around a drawing, and the lines that part directions and gates. */
 
 import { type ComponentChildren } from "preact";
-import { type Picture, pixelOf } from "../../drawing/picture";
-import { indexTicks } from "../../drawing/ticks";
+import { type Range } from "../../drawing/cell_array";
+import { isTurned, type Part, type Picture } from "../../drawing/picture";
+import { rangeTicks } from "../../drawing/ticks";
 import { type LoadedArray } from "../../state/arrays";
 import { type ShownRun } from "../../state/catalogue";
 import { type Drawn } from "./layout";
+import { PinMarks } from "./pin_marks";
+import { channelAt } from "./places";
 import { isLastOnly } from "./wording";
 
 interface AxesProps {
@@ -13,6 +16,9 @@ interface AxesProps {
   array: LoadedArray;
   picture: Picture;
   size: Drawn;
+  /** What stands right above and right beside the drawing. */
+  top: ComponentChildren;
+  right: ComponentChildren;
   children: ComponentChildren;
 }
 
@@ -21,12 +27,35 @@ interface Tick {
   text: string;
 }
 
-/** Ticks of one axis: the middle of the cell that holds each index. */
-function ticksAlong(count: number, pixels: number, spacing: number, at: (index: number) => number | undefined): Tick[] {
-  return indexTicks(count, pixels, spacing).flatMap((index) => {
-    const middle = at(index);
-    return middle === undefined ? [] : [{ at: middle, text: String(index) }];
+/** Ticks over some pixels: each in the middle of the pixel that holds its index. */
+function ticksOver(ranges: readonly Range[], pixel: number, spacing: number, text: (index: number) => number): Tick[] {
+  if (ranges.length === 0) return [];
+  const [first, last] = [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))];
+  return rangeTicks(first, last, ranges.length * pixel, spacing).flatMap((index) => {
+    const at = ranges.findIndex(([low, high]) => low <= index && index <= high);
+    return at < 0 ? [] : [{ at: (at + 0.5) * pixel, text: String(text(index)) }];
   });
+}
+
+const apart = { across: 55, down: 34 };
+
+/** How large one of the picture's pixels is along its rows and across them. */
+function pixelSize({ width, height, transposed }: Picture, size: Drawn): { along: number; across: number } {
+  const [x, y] = [size.width / width, size.height / height];
+  return transposed ? { along: x, across: y } : { along: y, across: x };
+}
+
+function rowTicks(picture: Picture, size: Drawn, part: Part | undefined): Tick[] {
+  if (part === undefined) return [];
+  const spacing = picture.transposed ? apart.across : apart.down;
+  return ticksOver(part.rows, pixelSize(picture, size).along, spacing, (row) => row);
+}
+
+/** Channels are numbered as they are called, wherever they stand. */
+function columnTicks(array: LoadedArray, picture: Picture, size: Drawn): Tick[] {
+  const spacing = picture.transposed ? apart.down : apart.across;
+  const columns = picture.parts.flatMap((part) => part.columns);
+  return ticksOver(columns, pixelSize(picture, size).across, spacing, (place) => channelAt(array, place));
 }
 
 function Across({ ticks, side, arrow }: { ticks: Tick[]; side: "top" | "bottom"; arrow: string }) {
@@ -42,28 +71,35 @@ function Across({ ticks, side, arrow }: { ticks: Tick[]; side: "top" | "bottom";
   );
 }
 
-function Down({ ticks }: { ticks: Tick[] }) {
+function Down({ ticks, side = "left", arrow = "" }: { ticks: Tick[]; side?: "left" | "right"; arrow?: string }) {
   return (
-    <div class="ticks down" aria-hidden="true">
+    <div class={`ticks down ${side}`} aria-hidden="true">
       {ticks.map(({ at, text }) => (
         <span key={text} style={{ top: `${at}px` }}>
           {text}
         </span>
       ))}
+      {arrow === "" ? null : <em>{arrow}</em>}
     </div>
   );
 }
 
 /** The names of the two directions beside their halves, and the line between them. */
 function Directions({ run, picture, size }: Pick<AxesProps, "run" | "picture" | "size">) {
-  const middle = (picture.columnsBefore / picture.height) * size.height;
+  const { transposed, parts, columnsBefore } = picture;
+  const length = transposed ? size.height : size.width;
+  const all = transposed ? picture.height : picture.width;
+  const middle = (columnsBefore / Math.max(1, all)) * length;
   const [forward, backward] = run.layer.directions;
+  const [edge, extent] = transposed ? (["top", "height"] as const) : (["left", "width"] as const);
   return (
     <>
-      <div class="divider across" style={{ top: `${middle}px` }} />
-      <div class="directions" aria-hidden="true">
-        <span style={{ height: `${middle}px` }}>{forward}</span>
-        <span style={{ height: `${size.height - middle}px` }}>{backward}</span>
+      {parts.length < 2 ? null : (
+        <div class={transposed ? "divider across" : "divider down"} style={{ [edge]: `${middle}px` }} />
+      )}
+      <div class={transposed ? "directions" : "directions below"} aria-hidden="true">
+        {middle > 0 ? <span style={{ [extent]: `${middle}px` }}>{forward}</span> : null}
+        {middle < length ? <span style={{ [extent]: `${length - middle}px` }}>{backward}</span> : null}
       </div>
     </>
   );
@@ -90,53 +126,95 @@ function Gates({ run, array, size }: Pick<AxesProps, "run" | "array" | "size">) 
   );
 }
 
-function timeTicks(picture: Picture, size: Drawn, timesteps: number, channel: number): Tick[] {
-  const width = size.width / picture.width;
-  return ticksAlong(timesteps, size.width, 55, (index) => {
-    const pixel = pixelOf(picture, index, channel);
-    return pixel === null ? undefined : (pixel.x + 0.5) * width;
-  });
+const arrows = { across: ["t \u2192", "\u2190 t"], down: ["t \u2193", "t \u2191"] } as const;
+
+/** Which way time runs in a part; said only where the halves run either way. */
+function arrowOf(picture: Picture, part: Part | undefined, way: keyof typeof arrows): string {
+  if (!picture.reflected || part === undefined) return "";
+  return arrows[way][isTurned(picture, part) ? 1 : 0];
 }
 
-/** Under the drawing: the timesteps, from the right to the left for a reflected half. */
-function Below({ array, picture, size }: Pick<AxesProps, "array" | "picture" | "size">) {
-  if (!picture.transposed) return null;
-  if (isLastOnly(array)) {
-    return (
-      <p class="last-only" title="The layer passes on its last output alone, as with return_sequences=False">
-        only the last timestep exists
-      </p>
-    );
-  }
-  const [rows, columns] = array.full_shape;
-  const ticks = timeTicks(picture, size, rows, columns - 1);
-  return <Across ticks={ticks} side="bottom" arrow={picture.reflected ? "\u2190 t" : ""} />;
+/** The parts that say their own time: both where they run either way, else either serves. */
+function timedParts(picture: Picture): { near: Part | undefined; far: Part | undefined } {
+  const [first, last] = [picture.parts.at(0), picture.parts.at(-1)];
+  return picture.reflected && first !== last ? { near: first, far: last } : { near: undefined, far: last };
 }
 
-function downTicks(picture: Picture, size: Drawn, count: number): Tick[] {
-  const height = size.height / picture.height;
-  return ticksAlong(count, size.height, 34, (index) => {
-    const pixel = picture.transposed ? pixelOf(picture, 0, index) : pixelOf(picture, index, 0);
-    return pixel === null ? undefined : (pixel.y + 0.5) * height;
-  });
-}
-
-export function Axes({ run, array, picture, size, children }: AxesProps) {
-  const [rows, columns] = array.full_shape;
-  const bidirectional = picture.transposed && run.layer.directions.length > 1;
-  const { reflected } = picture;
+/** Channels down, timesteps to the right: a reflected half has its numbers below, the other above. */
+function SequenceAxes(props: AxesProps) {
+  const { run, array, picture, size, top, right, children } = props;
+  const { near, far } = timedParts(picture);
+  const single = isLastOnly(array);
   return (
-    <div class={bidirectional ? "axes bidirectional" : "axes"}>
-      {reflected && !isLastOnly(array) ? (
-        <Across ticks={timeTicks(picture, size, rows, 0)} side="top" arrow={"t \u2192"} />
-      ) : null}
-      <Down ticks={downTicks(picture, size, picture.transposed ? columns : rows)} />
+    <>
+      {near === undefined || single ? null : (
+        <Across ticks={rowTicks(picture, size, near)} side="top" arrow={arrowOf(picture, near, "across")} />
+      )}
+      {top}
+      <Down ticks={columnTicks(array, picture, size)} />
       <div class="plot" style={{ width: `${size.width}px`, height: `${size.height}px` }}>
         {children}
-        {bidirectional ? <Directions run={run} picture={picture} size={size} /> : null}
-        {picture.transposed ? null : <Gates run={run} array={array} size={size} />}
+        {right}
+        <PinMarks array={array} picture={picture} size={size} />
+        {run.layer.directions.length > 1 ? <Directions run={run} picture={picture} size={size} /> : null}
       </div>
-      <Below array={array} picture={picture} size={size} />
+      {single ? (
+        <p class="last-only" title="The layer passes on its last output alone, as with return_sequences=False">
+          only the last timestep exists
+        </p>
+      ) : (
+        <Across ticks={rowTicks(picture, size, far)} side="bottom" arrow={arrowOf(picture, far, "across")} />
+      )}
+    </>
+  );
+}
+
+/** Timesteps down, channels to the right: a reflected half has its numbers to the right, the other to the left. */
+function TurnedAxes(props: AxesProps) {
+  const { run, array, picture, size, top, right, children } = props;
+  const { near, far } = timedParts(picture);
+  const left = near ?? far;
+  return (
+    <>
+      {top}
+      <Down ticks={rowTicks(picture, size, left)} arrow={arrowOf(picture, left, "down")} />
+      <div class="plot" style={{ width: `${size.width}px`, height: `${size.height}px` }}>
+        {children}
+        {right}
+        <PinMarks array={array} picture={picture} size={size} />
+        {near === undefined ? null : (
+          <Down ticks={rowTicks(picture, size, far)} side="right" arrow={arrowOf(picture, far, "down")} />
+        )}
+        {run.layer.directions.length > 1 ? <Directions run={run} picture={picture} size={size} /> : null}
+        <Across ticks={columnTicks(array, picture, size)} side="bottom" arrow="" />
+      </div>
+    </>
+  );
+}
+
+/** A matrix: inputs down, gates and units to the right. */
+function MatrixAxes({ run, array, picture, size, children }: AxesProps) {
+  return (
+    <>
+      <Down ticks={rowTicks(picture, size, picture.parts.at(0))} />
+      <div class="plot" style={{ width: `${size.width}px`, height: `${size.height}px` }}>
+        {children}
+        <Gates run={run} array={array} size={size} />
+      </div>
+    </>
+  );
+}
+
+export function Axes(props: AxesProps) {
+  const { run, array, picture, right } = props;
+  const isMatrix = array.matrix !== null;
+  const bidirectional = !isMatrix && run.layer.directions.length > 1;
+  const kind = isMatrix ? "" : picture.transposed ? " sequence" : " turned";
+  const classes = `axes${kind}${bidirectional ? " bidirectional" : ""}${right === null ? "" : " with-marginals"}`;
+  const Kind = isMatrix ? MatrixAxes : picture.transposed ? SequenceAxes : TurnedAxes;
+  return (
+    <div class={classes}>
+      <Kind {...props} />
     </div>
   );
 }

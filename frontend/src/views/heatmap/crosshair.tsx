@@ -1,12 +1,21 @@
 /** Lines through the cell that is pointed at. Only this is drawn anew when the pointer moves. */
 
-import { type Picture, pixelOf } from "../../drawing/picture";
+import { type Picture } from "../../drawing/picture";
+import { type LoadedArray } from "../../state/arrays";
 import { pointed } from "../../state/pointing";
 import { type Drawn } from "./layout";
+import { pixelOfCell } from "./places";
 
-export function Crosshair({ picture, size, panelKey }: { picture: Picture; size: Drawn; panelKey: string }) {
+interface CrosshairProps {
+  array: LoadedArray;
+  picture: Picture;
+  size: Drawn;
+  panelKey: string;
+}
+
+export function Crosshair({ array, picture, size, panelKey }: CrosshairProps) {
   const cell = pointed.value;
-  const pixel = cell === null ? null : pixelOf(picture, cell.row, cell.column);
+  const pixel = cell === null ? null : pixelOfCell(array, picture, cell.row, cell.column);
   if (cell === null || pixel === null) return null;
   const width = size.width / picture.width;
   const height = size.height / picture.height;

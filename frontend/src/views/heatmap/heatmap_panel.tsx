@@ -1,30 +1,41 @@
 /** One drawing with its title, axes, crosshair and, when scales are not shared, a colour bar of its own. */
 
+import { type ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { type Colouring, drawnPixels, paintHeatmap } from "../../drawing/heatmap";
-import { cellAt, type Picture, pixelOf } from "../../drawing/picture";
-import { type LoadedArray } from "../../state/arrays";
-import { choices } from "../../state/choices";
-import { map, type Panel, scaleOf } from "../../state/panels";
-import { pointAt, pointed } from "../../state/pointing";
+import { type Picture } from "../../drawing/picture";
+import { type LoadedArray, spansOf } from "../../state/arrays";
+import { isOneBar, map, scaleOf } from "../../state/colours";
+import { stepText } from "../../state/columns";
+import { type Panel } from "../../state/panels";
 import { problem } from "../../state/problems";
 import { panelPixels } from "../../state/wanted";
+import { matrixNumbers } from "../../take_away/panel_numbers";
+import { panelWords } from "../../take_away/panel_words";
+import { useTakeable } from "../../take_away/takeable";
 import { Axes } from "./axes";
 import { ColourBar } from "./colour_bar";
 import { Crosshair } from "./crosshair";
-import { pictureOf } from "./pictures";
+import { type Rectangle, useGestures } from "./gestures";
 import { type Drawn } from "./layout";
+import { haveMarginals, marginalStrips } from "./marginal_strip";
+import { pictureOf, sightIn } from "./pictures";
 import { nonFiniteText, panelLabel } from "./wording";
 
 const largestCell = 20;
 
-function sizeOf(picture: Picture): Drawn {
+/** A drawing's size is that of what is in sight, whether or not all of its cells have come. */
+function sizeOf(array: LoadedArray, { transposed }: Picture): Drawn {
   const ratio = window.devicePixelRatio;
   const room = panelPixels.value ?? { width: 0, height: 0 };
-  const cap = Math.round(largestCell * ratio);
+  const sight = sightIn(array);
+  const counts = sight === null ? [...array.full_shape] : [sight.rows, sight.columns].map(([a, b]) => b - a + 1);
+  if (!transposed) counts.reverse();
+  // What was zoomed to fills the room, however few cells it has.
+  const cap = (side: number) => (sight === null ? Math.round(largestCell * ratio) : side);
   return {
-    width: drawnPixels(picture.width, room.width, cap) / ratio,
-    height: drawnPixels(picture.height, room.height, cap) / ratio,
+    width: drawnPixels(counts[0], room.width, cap(room.width)) / ratio,
+    height: drawnPixels(counts[1], room.height, cap(room.height)) / ratio,
   };
 }
 
@@ -35,7 +46,7 @@ function Title({ panel, array, step }: { panel: Panel; array: LoadedArray | null
     <div class="panel-title">
       <span class="quiet">
         {panel.item}
-        {array === null || array.step === step ? "" : `, step ${array.step}`}
+        {array === null || array.step === step ? "" : `, ${stepText(array)}`}
       </span>
       {badge === "" ? null : (
         <span class="badge" title="Cells of the whole array that are not finite numbers">
@@ -44,39 +55,6 @@ function Title({ panel, array, step }: { panel: Panel; array: LoadedArray | null
       )}
     </div>
   );
-}
-
-const arrows: Partial<Record<string, readonly [number, number]>> = {
-  ArrowLeft: [-1, 0],
-  ArrowRight: [1, 0],
-  ArrowUp: [0, -1],
-  ArrowDown: [0, 1],
-};
-
-function pointAtPixel(panel: Panel, picture: Picture, x: number, y: number): void {
-  const { rows, columns } = cellAt(picture, x, y);
-  pointAt({ key: panel.key, row: rows[0], column: columns[0] });
-}
-
-/** Arrow keys move the cell here; elsewhere they move the step. */
-function onKey(event: KeyboardEvent, panel: Panel, picture: Picture): void {
-  const move = arrows[event.key];
-  if (event.key === "Escape") pointAt(null);
-  if (move === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
-  event.preventDefault();
-  event.stopPropagation();
-  const cell = pointed.value;
-  const from = cell === null ? null : pixelOf(picture, cell.row, cell.column);
-  const x = from === null ? 0 : Math.max(0, Math.min(picture.width - 1, from.x + move[0]));
-  const y = from === null ? 0 : Math.max(0, Math.min(picture.height - 1, from.y + move[1]));
-  pointAtPixel(panel, picture, x, y);
-}
-
-function onPointer(event: PointerEvent, panel: Panel, picture: Picture): void {
-  const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-  const x = Math.floor(((event.clientX - box.left) / box.width) * picture.width);
-  const y = Math.floor(((event.clientY - box.top) / box.height) * picture.height);
-  if (x >= 0 && y >= 0 && x < picture.width && y < picture.height) pointAtPixel(panel, picture, x, y);
 }
 
 interface DrawingProps {
@@ -91,45 +69,55 @@ interface DrawingProps {
 function Drawing({ panel, array, picture, colouring, size }: DrawingProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const { scale, map: colours } = colouring;
+  const { handlers, rectangle } = useGestures({ panel, array, picture });
   useLayoutEffect(() => {
     if (canvas.current !== null) paintHeatmap(canvas.current, picture, colouring);
-  }, [picture, colours, scale.kind, scale.decades, scale.limit, scale.low, scale.high, scale.absolute]);
+  }, [picture, colours, scale.kind, scale.decades, scale.limit, scale.low, scale.high, scale.absolute, scale.range]);
+  const { rowSpan, columnSpan } = spansOf(array);
   return (
-    <canvas
-      ref={canvas}
-      class="heatmap"
-      role="img"
-      tabIndex={0}
-      aria-label={panelLabel(panel, array)}
-      style={{ width: `${size.width}px`, height: `${size.height}px` }}
-      data-run={array.run}
-      data-layer={array.layer}
-      data-quantity={array.quantity}
-      data-step={array.step}
-      data-sample={array.sample ?? undefined}
-      data-matrix={array.matrix ?? undefined}
-      data-dtype={array.dtype}
-      data-shape={array.full_shape.join("x")}
-      data-scale={scale.kind}
-      data-decades={scale.decades}
-      data-limit={scale.limit}
-      data-absolute={scale.absolute === true ? "true" : "false"}
-      data-low={scale.low}
-      data-high={scale.high}
-      data-map={colours.name}
-      data-reflected={picture.reflected ? "true" : "false"}
-      data-stale={panel.stale ? "true" : "false"}
-      onPointerMove={(event) => {
-        onPointer(event, panel, picture);
-      }}
-      onPointerLeave={() => {
-        pointAt(null);
-      }}
-      onKeyDown={(event) => {
-        onKey(event, panel, picture);
-      }}
-    />
+    <>
+      <canvas
+        {...handlers}
+        ref={canvas}
+        class="heatmap"
+        role="img"
+        tabIndex={0}
+        aria-label={panelLabel(panel, array)}
+        style={{ width: `${size.width}px`, height: `${size.height}px` }}
+        data-run={array.run}
+        data-minus={panel.run.minus?.run}
+        data-moment={panel.run.moment}
+        data-layer={array.layer}
+        data-quantity={array.quantity}
+        data-step={array.step}
+        data-sample={array.sample ?? undefined}
+        data-matrix={array.matrix ?? undefined}
+        data-dtype={array.dtype}
+        data-shape={array.full_shape.join("x")}
+        data-scale={scale.kind}
+        data-decades={scale.decades}
+        data-limit={scale.limit}
+        data-absolute={scale.absolute === true ? "true" : "false"}
+        data-low={scale.low}
+        data-high={scale.high}
+        data-map={colours.name}
+        data-range={scale.range === true ? "true" : "false"}
+        data-reflected={picture.reflected ? "true" : "false"}
+        data-order={array.order ?? undefined}
+        data-fetched={[...rowSpan, ...columnSpan].join()}
+        data-stale={panel.stale ? "true" : "false"}
+      />
+      <Selection rectangle={rectangle} />
+    </>
   );
+}
+
+/** The rectangle that will be zoomed to. */
+function Selection({ rectangle }: { rectangle: Rectangle | null }) {
+  if (rectangle === null) return null;
+  const { left, top, width, height } = rectangle;
+  const style = { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` };
+  return <i class="zoom-rectangle" style={style} aria-hidden="true" />;
 }
 
 /** What stands in a panel's place until there is something to draw. */
@@ -142,6 +130,26 @@ function Placeholder() {
     </div>
   );
 }
+
+interface TakeableFigureProps {
+  panel: Panel;
+  array: LoadedArray;
+  children: ComponentChildren;
+}
+
+function TakeableFigure({ panel: { run, item }, array, children }: TakeableFigureProps) {
+  const place = useTakeable<HTMLElement>(() => ({
+    ...panelWords(run, array, item),
+    numbers: () => matrixNumbers(run, array),
+  }));
+  return (
+    <figure class="panel" ref={place}>
+      {children}
+    </figure>
+  );
+}
+
+const noStrips = { top: null, right: null };
 
 export function HeatmapPanel({ panel, step }: { panel: Panel; step: number | null }) {
   const { array } = panel;
@@ -156,18 +164,20 @@ export function HeatmapPanel({ panel, step }: { panel: Panel; step: number | nul
       </figure>
     );
   }
-  const size = sizeOf(picture);
-  const colouring = { scale: scaleOf(array), map: map.value };
+  if (picture.width * picture.height === 0) return <p class="absent">{panel.item} has nothing of what is in sight</p>;
+  const size = sizeOf(array, picture);
+  const colouring = { scale: scaleOf(panel, array), map: map.value };
+  const strips = haveMarginals.value ? marginalStrips({ panel, array, picture, size, ...colouring }) : noStrips;
   return (
-    <figure class="panel">
+    <TakeableFigure panel={panel} array={array}>
       <Title panel={panel} array={array} step={step} />
       <div class="panel-body">
-        <Axes run={panel.run} array={array} picture={picture} size={size}>
+        <Axes run={panel.run} array={array} picture={picture} size={size} {...strips}>
           <Drawing panel={panel} array={array} picture={picture} colouring={colouring} size={size} />
-          <Crosshair picture={picture} size={size} panelKey={panel.key} />
+          <Crosshair array={array} picture={picture} size={size} panelKey={panel.key} />
         </Axes>
-        {choices.value.shared ? null : <ColourBar colouring={colouring} height={Math.max(60, size.height)} />}
+        {isOneBar.value ? null : <ColourBar colouring={colouring} height={Math.max(60, size.height)} />}
       </div>
-    </figure>
+    </TakeableFigure>
   );
 }

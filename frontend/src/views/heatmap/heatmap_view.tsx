@@ -1,19 +1,23 @@
-/** A grid of drawings: columns are runs, rows are samples or matrices. */
+/** A grid of drawings: columns are runs, rows are samples or matrices; of one run alone, samples fill both. */
 
 import { useLayoutEffect } from "preact/hooks";
+import { isRange } from "../../drawing/colour_scale";
 import { numberText } from "../../drawing/number_text";
-import { isBidirectional, quantity, shownRuns } from "../../state/catalogue";
+import { isBidirectional, quantity } from "../../state/catalogue";
 import { choices } from "../../state/choices";
-import { items, map, panels, scaleKind, sharedScale } from "../../state/panels";
+import { areNormalised, isOneBar, map, sharedScale } from "../../state/colours";
+import { areDifferences, columnName, columns } from "../../state/columns";
+import { items, panels, scaleKind } from "../../state/panels";
 import { samples } from "../../state/series";
 import { setPanelPixels } from "../../state/wanted";
 import { AbsentRuns, Caption } from "../caption";
 import { type Room, useRoom } from "../room";
 import { ColourBar } from "./colour_bar";
 import { Grid } from "./grid";
-import { type GridLayout, layOut } from "./layout";
+import { type GridLayout, layOut, layOutSamples } from "./layout";
 import { Readout } from "./readout";
-import { scaleText } from "./scale_text";
+import { haveMarginals, stripRoom } from "./marginal_strip";
+import { limitsText, scaleText } from "./scale_text";
 
 const gutters = {
   left: 34,
@@ -21,7 +25,7 @@ const gutters = {
   ownBar: 84,
   sharedBar: 96,
   title: 52,
-  topAxis: 16,
+  line: 16,
   heading: 46,
   around: 84,
   letter: 7,
@@ -30,22 +34,40 @@ const gutters = {
 
 /** What stands beside a drawing within its column. */
 function beside(): number {
-  const { shared } = choices.value;
-  return gutters.left + (isBidirectional.value ? gutters.directions : 0) + (shared ? 0 : gutters.ownBar);
+  const { across, reflect } = choices.value;
+  // With time running down the directions' names stand below, and a reflected half's numbers to the right.
+  const isDown = across === "channels" && quantity.value?.kind === "sequence";
+  const names = !isBidirectional.value ? 0 : !isDown ? gutters.directions : reflect ? gutters.left : 0;
+  const means = haveMarginals.value ? stripRoom : 0;
+  return gutters.left + names + means + (isOneBar.value ? 0 : gutters.ownBar);
+}
+
+/** What stands above and below a drawing. */
+function above(): number {
+  const { across, reflect } = choices.value;
+  const isDown = across === "channels" && quantity.value?.kind === "sequence";
+  const line = isBidirectional.value && (isDown || reflect) ? gutters.line : 0;
+  return gutters.title + line + (haveMarginals.value ? stripRoom : 0);
+}
+
+function layOutIn(room: Room): GridLayout {
+  const runs = columns.value.length;
+  const areMatrices = quantity.value?.kind === "matrices";
+  const needed = {
+    beside: beside(),
+    above: above(),
+    bar: isOneBar.value ? gutters.sharedBar : 0,
+    heading: gutters.heading,
+    line: gutters.headingRest + gutters.letter * Math.max(0, ...columns.value.map((run) => columnName(run).length)),
+  };
+  if (runs === 1 && !areMatrices) return layOutSamples(room, samples.value.length, needed);
+  // A bias is a line or two high.
+  const tall = items.value.filter((item) => !item.endsWith("/bias")).length;
+  return layOut(room, runs, areMatrices ? Math.max(2, tall) : samples.value.length, needed);
 }
 
 function useLayout(room: Room): GridLayout {
-  // A bias is a line or two high.
-  const tall = items.value.filter((item) => !item.endsWith("/bias")).length;
-  const rows = quantity.value?.kind === "matrices" ? Math.max(2, tall) : samples.value.length;
-  const { shared, reflect } = choices.value;
-  const layout = layOut({ width: room.width, height: room.height - gutters.around }, shownRuns.value.length, rows, {
-    beside: beside(),
-    above: gutters.title + (isBidirectional.value && reflect ? gutters.topAxis : 0),
-    bar: shared ? gutters.sharedBar : 0,
-    heading: gutters.heading,
-    line: gutters.headingRest + gutters.letter * Math.max(0, ...shownRuns.value.map(({ run }) => run.length)),
-  });
+  const layout = layOutIn({ width: room.width, height: room.height - gutters.around });
   useLayoutEffect(() => {
     const ratio = window.devicePixelRatio;
     if (room.width === 0) return;
@@ -54,25 +76,37 @@ function useLayout(room: Room): GridLayout {
   return layout;
 }
 
-function HeatmapCaption() {
-  const { decades, shared, absolute } = choices.value;
-  const scale = scaleKind.value;
-  const what =
-    quantity.value?.kind === "matrices"
-      ? "Inputs (down) by gates and units (right)."
-      : "Channels (down) by timesteps (right).";
+function axesText(): string {
+  if (quantity.value?.kind === "matrices") return "Inputs (down) by gates and units (right).";
+  const { across, sort } = choices.value;
+  const channels = sort === "number" || areDifferences.value ? "Channels" : `Channels ${sortTexts[sort]}`;
+  return across === "timesteps"
+    ? `${channels} (down) by timesteps (right).`
+    : `${channels} (right) by timesteps (down).`;
+}
+
+const sortTexts = {
+  magnitude: "by magnitude",
+  first_active: "by first active timestep",
+  similarity: "by similarity",
+};
+
+/** How far the one scale of all panels reaches. */
+function reachText(): string {
   const { limit, low, high } = sharedScale.value;
-  const words = scaleText(scale, decades, absolute);
-  const isRange = scale === "linear" && !map.value.diverging;
-  const reach = isRange
+  if (!isOneBar.value || areNormalised.value || limit === 0) return "";
+  return isRange(sharedScale.value, map.value)
     ? ` from ${numberText(low, 3)} to ${numberText(high, 3)}`
     : `, largest magnitude ${numberText(limit, 3)}`;
-  const how = shared
-    ? `One scale for all panels: ${words}${limit > 0 ? reach : ""}.`
-    : `Each panel has a scale of its own: ${words}.`;
+}
+
+function HeatmapCaption() {
+  const { decades, limits, absolute } = choices.value;
+  const kind = areNormalised.value ? "linear" : scaleKind.value;
   return (
     <Caption>
-      {what} {how}
+      {axesText()} {limitsText(limits, "panel")}: {scaleText(kind, decades, absolute)}
+      {reachText()}.
     </Caption>
   );
 }
@@ -110,7 +144,7 @@ export function HeatmapView() {
       <div class="grid-and-bar">
         <Grid layout={layout} columnWidth={layout.width + beside()} />
         <div class="beside-grid">
-          {choices.value.shared && panels.value.some(({ array }) => array !== null) ? (
+          {isOneBar.value && panels.value.some(({ array }) => array !== null) ? (
             <ColourBar colouring={{ scale: sharedScale.value, map: map.value }} height={height} />
           ) : null}
           <SpecialLegend />

@@ -1,5 +1,6 @@
 /** The cell that is pointed at in numbers, with the same cell of the other runs beside it. */
 
+import { nameAmongOthers } from "../../state/columns";
 import { panels } from "../../state/panels";
 import { pointed } from "../../state/pointing";
 import { pictureOf } from "./pictures";
@@ -14,7 +15,8 @@ export function Readout() {
   if (cell === null || here === undefined || read === null) {
     return (
       <output class="readout quiet">
-        Point at a cell to read its value; in a focused drawing the arrow keys move from cell to cell.
+        Point at a cell to read its value, or move there with the arrow keys; click it or press Enter to pin its channel
+        to Curves. Drag a rectangle to zoom in.
       </output>
     );
   }
@@ -22,14 +24,14 @@ export function Readout() {
   return (
     <output class="readout">
       <span>
-        <strong>{here.run.run}</strong> {read.name}: <strong>{read.value}</strong>
+        <strong>{nameAmongOthers(here.run, here.array)}</strong> {read.name}: <strong>{read.value}</strong>
       </span>
       {others.map((panel) => {
         const beside = pictureOf(panel);
         const value = beside === null ? null : reading(panel, beside, cell.row, cell.column)?.value;
         return (
           <span class="quiet" key={panel.key}>
-            {panel.run.run} {value ?? "has no such cell"}
+            {nameAmongOthers(panel.run, panel.array)} {value ?? "has no such cell"}
           </span>
         );
       })}

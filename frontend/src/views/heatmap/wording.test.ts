@@ -6,11 +6,12 @@ import { cellText } from "./wording";
 function run(directions: string[], gates: string[], space: number[] = []): ShownRun {
   const quantity = { quantity: "output_gradient", kind: "sequence" as const, last_step: 0, last_wall_time: 0 };
   const layer = { layer: "l", cell: "lstm", units: 4, directions, gates, space, framework: null };
-  return { run: "lstm", position: 0, layer: { ...layer, quantities: [quantity] }, quantity };
+  const shown = { key: "lstm", run: "lstm", position: 0, moment: "now" as const, minus: null };
+  return { ...shown, layer: { ...layer, quantities: [quantity] }, quantity };
 }
 
 function array(full_shape: [number, number], matrix: string | null = null): LoadedArray {
-  return { full_shape, matrix } as LoadedArray;
+  return { full_shape, matrix, channels: null } as unknown as LoadedArray;
 }
 
 describe("the name of a cell", () => {

@@ -1,26 +1,36 @@
 /** What a panel and a cell are called, on the screen and for a screen reader. */
 
-import { numberText, rangeText } from "../../drawing/number_text";
-import { cellAt, numberOf, type Picture, pixelOf } from "../../drawing/picture";
+import { indicesText, numberText, rangeText } from "../../drawing/number_text";
+import { cellAt, numberOf, type Picture } from "../../drawing/picture";
 import { type LoadedArray } from "../../state/arrays";
 import { type ShownRun } from "../../state/catalogue";
+import { choices } from "../../state/choices";
+import { columnName, stepText } from "../../state/columns";
 import { quantityPhrase } from "../../state/names";
 import { type Panel } from "../../state/panels";
+import { channelsAt, pixelOfCell } from "./places";
 
 /** "2 NaN, 1 Inf", or "" when every cell is finite. */
 export function nonFiniteText({ nan, inf }: Pick<LoadedArray, "nan" | "inf">): string {
   return [nan > 0 ? `${nan} NaN` : "", inf > 0 ? `${inf} Inf` : ""].filter((part) => part !== "").join(", ");
 }
 
+/** What runs down and to the right. */
+function sequenceAxes(): string {
+  const { across, sort } = choices.value;
+  const channels = sort === "number" ? "channels" : "sorted channels";
+  return across === "timesteps" ? `${channels} by timesteps` : `timesteps by ${channels}`;
+}
+
 /** "lstm, step 400, encoder/bilstm output gradient, sample 0: channels by timesteps, from −1.2e-3 to 9.8e-4, 2 NaN". */
 export function panelLabel(panel: Panel, array: LoadedArray): string {
-  const axes = array.matrix === null ? "channels by timesteps" : "inputs by gates and units";
+  const axes = array.matrix === null ? sequenceAxes() : "inputs by gates and units";
   const { low, high } = array;
   const values =
     low === null || high === null ? "nothing finite" : `from ${numberText(low, 2)} to ${numberText(high, 2)}`;
   const subject = `${array.layer} ${quantityPhrase(array.quantity)}, ${panel.item}`;
   const found = [axes, values, nonFiniteText(array)].filter((part) => part !== "").join(", ");
-  return `${panel.run.run}, step ${array.step}, ${subject}: ${found}`;
+  return `${columnName(panel.run)}, ${stepText(array)}, ${subject}: ${found}`;
 }
 
 type Span = readonly [number, number];
@@ -56,6 +66,19 @@ export function channelText(run: ShownRun, columns: Span, channels: number): str
   return `${isOne(columns) ? "channel" : "channels"} ${rangeText(columns)}${direction}`;
 }
 
+const mostListed = 6;
+
+/** "channels 3, 17 (forward)": those at neighbouring places, which may have any numbers. */
+function channelsText(run: ShownRun, array: LoadedArray, places: Span): string {
+  const found = channelsAt(array, places);
+  const channels = array.full_shape[1];
+  if (isOne(places)) return channelText(run, [found[0], found[0]], channels);
+  const direction = directionOf(run, found[0], channels);
+  return found.length > mostListed
+    ? `${found.length} channels${direction}`
+    : `channels ${indicesText(found)}${direction}`;
+}
+
 /** Columns of a kernel are gates × units, a block a gate. */
 function unitText({ layer }: ShownRun, columns: Span, width: number): string {
   const units = layer.gates.length > 0 ? width / layer.gates.length : width;
@@ -72,12 +95,14 @@ export function isLastOnly({ matrix, full_shape }: Pick<LoadedArray, "matrix" | 
   return matrix === null && full_shape[0] === 1;
 }
 
-/** "channel 17 (forward), t = 83", "largest of channels 16–19, t = 80–81". */
+/** "channel 17 (forward), t = 83", "largest of channels 16–19, t = 80–81". Columns are places. */
 export function cellText(run: ShownRun, array: LoadedArray, rows: Span, columns: Span): string {
   const largest = isOne(rows) && isOne(columns) ? "" : "largest of ";
   if (array.matrix === null) {
     const time = isLastOnly(array) ? "last timestep" : `t = ${rangeText(rows)}`;
-    return `${largest}${channelText(run, columns, array.full_shape[1])}, ${time}`;
+    const channels =
+      array.channels === null ? channelText(run, columns, array.full_shape[1]) : channelsText(run, array, columns);
+    return `${largest}${channels}, ${time}`;
   }
   const row = `${isOne(rows) ? "row" : "rows"} ${rangeText(rows)}`;
   return `${largest}${row}, ${unitText(run, columns, array.full_shape[1])}`;
@@ -89,14 +114,14 @@ export function valueText(picture: Picture, x: number, y: number): string {
   return picture.cells instanceof Float32Array ? numberText(value) : `about ${numberText(value, 3)}`;
 }
 
-/** What a cell of the full array is called and holds; null where the array has no such cell. */
+/** What a cell of the full array is called and holds; null where it is not in sight, or the array has no such cell. */
 export function reading(
   panel: Panel,
   picture: Picture,
   row: number,
   column: number,
 ): { name: string; value: string } | null {
-  const pixel = pixelOf(picture, row, column);
+  const pixel = panel.array === null ? null : pixelOfCell(panel.array, picture, row, column);
   if (pixel === null || panel.array === null) return null;
   const { rows, columns } = cellAt(picture, pixel.x, pixel.y);
   return {

@@ -10,8 +10,11 @@ function run(name: string, gates: string[], directions: string[]): SeriesOfRun {
   const quantity = { quantity: "weights", kind: "matrices" as const, last_step: 0, last_wall_time: 0 };
   const layer = { layer: "l", cell: name, units: 2, directions, gates, space: [], framework: null };
   return {
+    key: name,
     run: name,
     position: 0,
+    moment: "now",
+    minus: null,
     layer: { ...layer, quantities: [quantity] },
     quantity,
     series: {} as SeriesOfRun["series"],
@@ -26,7 +29,7 @@ function statistics(of: SeriesOfRun, matrices: [string, boolean][], steps = [0, 
       }),
     ),
   );
-  return { run: of, stale: false, steps: steps.map((step) => ({ step, blocks })) };
+  return { run: of, stale: false, steps: steps.map((step) => ({ step, blocks, matrices: [] })) };
 }
 
 const lstm = run("lstm", ["input", "forget", "cell", "output"], ["forward", "backward"]);
@@ -107,5 +110,23 @@ describe("what is not finite", () => {
     expect(panelLabel(panel, "histogram")).toBe(
       "l weights, forward kernel, cell gate: histogram; lstm, step 5, nothing finite, 3 NaN of 10000 (0.03%)",
     );
+  });
+});
+
+describe("bins that were asked for", () => {
+  const binned = { low: 0, high: 1, counts: [3, 1] };
+  const framesOf = (own: typeof binned | null) => {
+    const found = statistics(rnn, [["kernel", false]], [5]);
+    for (const block of found.steps[0].blocks) block.binned = own;
+    return arrange([found], true).flatMap(panelsOf)[0].traces[0].frames;
+  };
+
+  it("take the place of the light summary's where the arrays were there to be counted", () => {
+    expect(framesOf(binned)[0].histogram).toEqual(binned);
+    expect(framesOf(null)[0].histogram).toEqual(linear);
+  });
+
+  it("are none where nothing is finite", () => {
+    expect(framesOf({ ...binned, counts: [] })[0].histogram).toBeNull();
   });
 });

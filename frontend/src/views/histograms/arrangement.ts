@@ -51,6 +51,13 @@ export interface Group {
 
 export type HistogramField = "linear" | "magnitude";
 
+/** In the bins that were asked for, where the arrays are there to be counted. */
+function histogramOf(block: Block, field: HistogramField): Histogram | null {
+  const { binned } = block;
+  if (binned === undefined || binned === null) return block[field] ?? null;
+  return binned.counts.length === 0 ? null : binned;
+}
+
 export function barsIn(frame: Frame, axis: BinAxis): Bars | null {
   return frame.histogram === null ? null : barsOf(frame.histogram, axis);
 }
@@ -71,7 +78,7 @@ function tracesOf(
   return statistics.flatMap(({ run, steps }) => {
     const frames = steps.flatMap(({ step, blocks }) => {
       const block = blocks.find((one) => one.direction === direction && one.matrix === matrix && one.gate === gate);
-      return block === undefined ? [] : [{ step, block, histogram: block[field] ?? null }];
+      return block === undefined ? [] : [{ step, block, histogram: histogramOf(block, field) }];
     });
     return frames.length === 0 ? [] : [{ run, frames }];
   });

@@ -1,29 +1,61 @@
 /** The histograms of a direction: gates down, matrices across. */
 
-import { shownRuns } from "../../state/catalogue";
+import { keyOfRun, type ShownRun, shownRuns } from "../../state/catalogue";
+import { differences, stepText } from "../../state/columns";
 import { runColour } from "../../state/names";
-import { snappedStep } from "../../state/series";
+import { targetStep } from "../../state/series";
+import { RunName } from "../run_heading";
 import { type Group, panelsOf, type Section } from "./arrangement";
+import { drawsDifferences } from "./differences";
 import { HistogramFigure } from "./histogram_panel";
 import { matrixText } from "./wording";
 
-/** The runs that are overlaid, each with its step. */
-function Legend({ group }: { group: Group }) {
+function stepsOf(group: Group): ReadonlyMap<string, number> {
   const traces = panelsOf(group).flatMap((panel) => panel.traces);
-  const steps = new Map(traces.map(({ run, frames }) => [run.run, frames[0].step]));
+  return new Map(traces.map(({ run, frames }) => [run.key, frames[0].step]));
+}
+
+/** What is taken away from what, each with its step. */
+function DifferenceLegend({ group }: { group: Group }) {
+  const steps = stepsOf(group);
+  const stepOf = ({ run, moment }: ShownRun) => steps.get(keyOfRun(run, moment));
   return (
     <div class="histogram-legend">
-      {shownRuns.value.map(({ run, position }) => {
-        const step = steps.get(run);
+      {differences.value.map((column) => {
+        const step = stepOf(column);
+        const { minus } = column;
+        const minusStep = minus === null ? undefined : stepOf(minus);
+        return step === undefined || minus === null || minusStep === undefined ? null : (
+          <span key={column.key} class="run-heading">
+            <RunName run={column} />
+            {minus.run === column.run ? null : (
+              <>
+                <span>{"\u2212"}</span>
+                <RunName run={minus} />
+              </>
+            )}
+            <span class="quiet">{stepText({ step, minusStep })}</span>
+          </span>
+        );
+      })}
+    </div>
+  );
+}
+
+/** The runs that are overlaid, each with its step. */
+function Legend({ group }: { group: Group }) {
+  const steps = stepsOf(group);
+  return (
+    <div class="histogram-legend">
+      {shownRuns.value.map((run) => {
+        const step = steps.get(run.key);
         return step === undefined ? null : (
-          <span key={run} class="run-heading">
-            <span class="dot" style={{ background: runColour(position) }} />
-            <span class="run-name" title={run}>
-              <bdi>{run}</bdi>
-            </span>
+          <span key={run.key} class={`run-heading ${run.moment}`}>
+            <RunName run={run} />
             <span class="quiet">
               step {step}
-              {step === snappedStep.value ? "" : " (its nearest)"}
+              {step === targetStep(run) ? "" : " (its nearest)"}
+              {run.moment === "earlier" ? ", dashed" : ""}
             </span>
           </span>
         );
@@ -54,9 +86,7 @@ function SectionOfHistograms({ section }: { section: Section }) {
   return (
     <div class="histogram-grid" style={{ gridTemplateColumns: columns }}>
       {hasGates ? <span /> : null}
-      {matrices.map((matrix) => (
-        <h3 key={matrix}>{matrixText(matrix)}</h3>
-      ))}
+      {matrices.map((matrix) => (matrix === "" ? <span key={matrix} /> : <h3 key={matrix}>{matrixText(matrix)}</h3>))}
       {rows.map(({ gate, panels }) => [
         hasGates ? (
           <span key={gate} class="histogram-gate" title={`${gate} gate`}>
@@ -81,7 +111,7 @@ export function GroupOfHistograms({ group }: { group: Group }) {
   return (
     <section class="histogram-group">
       <Heading group={group} />
-      {group.run === null ? <Legend group={group} /> : null}
+      {group.run === null ? drawsDifferences() ? <DifferenceLegend group={group} /> : <Legend group={group} /> : null}
       {group.sections.map((section) => (
         <SectionOfHistograms key={section.matrices.join()} section={section} />
       ))}

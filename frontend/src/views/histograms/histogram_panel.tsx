@@ -3,12 +3,16 @@
 import { axisTicks, fractionOf } from "../../drawing/bin_axis";
 import { choices, choose } from "../../state/choices";
 import { runColour } from "../../state/names";
+import { useTakeable } from "../../take_away/takeable";
 import { type HistogramPanel } from "./arrangement";
 import { DensityDrawing } from "./density_drawing";
+import { DifferenceDrawing } from "./difference_drawing";
+import { drawsDifferences } from "./differences";
 import { besideBar, pointedPlace } from "./pointing";
 import { RidgeDrawing, ridgeAt, ridgeSteps } from "./ridge_drawing";
 import { axesOfPanels, type PanelAxes } from "./scene";
 import { StepDrawing } from "./step_drawing";
+import { takeableHistogram } from "./taking";
 import { badgeText } from "./wording";
 
 export interface DrawingProps {
@@ -23,7 +27,7 @@ function Badges({ panel }: { panel: HistogramPanel }) {
   return (
     <>
       {found.map(({ run, text }) => (
-        <span key={run.run} class="badge" title={`${run.run}: ${text}`}>
+        <span key={run.key} class="badge" title={`${run.run}: ${text}`}>
           <span class="dot" style={{ background: runColour(run.position) }} />
           {text}
         </span>
@@ -141,11 +145,12 @@ const drawings = { step: StepDrawing, ridges: RidgeDrawing, map: DensityDrawing 
 
 export function HistogramFigure({ panel }: { panel: HistogramPanel }) {
   const axes = axesOfPanels.value.get(panel.key);
+  const place = useTakeable<HTMLElement>(() => takeableHistogram(panel));
   if (axes === undefined) return null;
   const { over } = choices.value;
-  const Drawing = drawings[over];
+  const Drawing = drawsDifferences() ? DifferenceDrawing : drawings[over];
   return (
-    <figure class={`histogram ${over}`}>
+    <figure class={`histogram ${over}`} ref={place}>
       <div class="badges">
         <Badges panel={panel} />
       </div>

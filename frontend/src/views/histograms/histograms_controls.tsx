@@ -4,6 +4,7 @@ import { choices, choose, type EqualAxes, type HistogramKind } from "../../state
 import { ColourSelect } from "../../ui/colour_select";
 import { Checkbox, Select } from "../../ui/controls";
 import { ScaleControls } from "../../ui/scale_controls";
+import { BinsControl } from "./bins_control";
 import { densityMapName } from "./density_drawing";
 
 const kinds: [HistogramKind, string][] = [
@@ -29,7 +30,10 @@ export function HistogramsControls() {
       <Select
         id="over"
         label="Show"
-        title="One step with all runs over each other, or all steps of each run"
+        title={
+          "One step with all runs over each other, to compare runs; or all steps of each run, to see how it changed: as a " +
+          "ridgeline of shapes, or as a map for many steps"
+        }
         value={over}
         options={kinds}
         onChange={(value) => {
@@ -39,7 +43,10 @@ export function HistogramsControls() {
       <Select
         id="equal"
         label="Equal axes"
-        title="Among which panels the axes are equal, so that they can be compared"
+        title={
+          "Among which panels the axes are equal, so that they can be compared; free shows the shape of each as large as it " +
+          "can be"
+        }
         value={over === "step" && equal === "directions" ? "runs" : equal}
         options={equalOptions(over)}
         onChange={(value) => {
@@ -48,13 +55,17 @@ export function HistogramsControls() {
       />
       <div class="group">
         <ScaleControls become="places" />
+        <BinsControl />
       </div>
       {over === "map" ? (
         <ColourSelect automatic={densityMapName.value} />
       ) : (
         <Checkbox
           label="clip tall peaks"
-          title="Cut off up to two bars that stand far above the rest of a histogram, and write their share on them"
+          title={
+            "Cut off up to two bars that stand far above the rest of a histogram, so that the rest can be seen, and write " +
+            "their share on them"
+          }
           checked={clip}
           onChange={(value) => {
             choose({ clip: value });

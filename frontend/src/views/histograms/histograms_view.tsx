@@ -8,7 +8,9 @@ import { problem } from "../../state/problems";
 import { wishStatistics } from "../../state/statistics";
 import { AbsentRuns, Caption } from "../caption";
 import { ColourBar } from "../heatmap/colour_bar";
+import { binsSentence } from "./bins_words";
 import { densityColouring } from "./density_drawing";
+import { drawsDifferences } from "./differences";
 import { GroupOfHistograms } from "./group";
 import { Readout } from "./readout";
 import { groups, isWaiting, largestShare, wanted } from "./scene";
@@ -19,6 +21,9 @@ const sentences = {
     "From the first step at the top to the last at the bottom; the step that is looked at is drawn in full strength.",
   map: "Steps to the right, values upwards, the share of values as colour.",
 };
+
+const differenceSentence =
+  "Upwards where there is more of the values than in what is taken away, downwards where there is less.";
 
 function equalText(): string {
   const { equal, over } = choices.value;
@@ -51,7 +56,8 @@ export function HistogramsView() {
   return (
     <div class="view histograms-view">
       <Caption loading={isWaiting.value && problem.value === null}>
-        Distribution of the {quantityPhrase(quantity.value?.quantity ?? "")}. {sentences[over]} {equalText()}
+        Distribution of the {quantityPhrase(quantity.value?.quantity ?? "")}.{" "}
+        {drawsDifferences() ? differenceSentence : sentences[over]} {equalText()} {binsSentence()}
       </Caption>
       <AbsentRuns />
       {found.length === 0 ? <Nothing /> : null}

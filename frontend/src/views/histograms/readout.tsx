@@ -26,7 +26,7 @@ export function Readout() {
       {panel.traces.map((trace) => {
         const frame = frameAt(trace, place.step);
         return (
-          <span key={trace.run.run}>
+          <span key={trace.run.key}>
             <strong>{trace.run.run}</strong>, step {frame.step}: {barText(barAt(frame, axes, place.u), axes.axis)}
           </span>
         );

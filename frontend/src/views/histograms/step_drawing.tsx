@@ -12,6 +12,7 @@ import { panelLabel } from "./wording";
 const apart = 0.16;
 
 interface Label extends Peak {
+  key: string;
   run: string;
   colour: string;
 }
@@ -32,10 +33,10 @@ export function StepDrawing({ panel, axes }: DrawingProps) {
   const drawn = panel.traces.flatMap(({ run, frames: [frame] }) => {
     if (frame.histogram === null) return [];
     const bars = barsOf(frame.histogram, axis);
-    return [{ run, step: frame.step, bars, colour: visibleColour(runColour(run.position), dark.value) }];
+    return [{ key: run.key, run, step: frame.step, bars, colour: visibleColour(runColour(run.position), dark.value) }];
   });
-  const labels = drawn.flatMap(({ run, bars, colour }) =>
-    clippedPeaks(bars, axis, limit).map((peak) => ({ ...peak, run: run.run, colour })),
+  const labels = drawn.flatMap(({ key, run, bars, colour }) =>
+    clippedPeaks(bars, axis, limit).map((peak) => ({ ...peak, key, run: run.run, colour })),
   );
   return (
     <>
@@ -54,10 +55,10 @@ export function StepDrawing({ panel, axes }: DrawingProps) {
         data-floor={axis.floor}
         data-limit={limit}
       >
-        {drawn.map(({ run, step, bars, colour }) => (
+        {drawn.map(({ key, run, step, bars, colour }) => (
           <path
-            key={run.run}
-            class="bars"
+            key={key}
+            class={run.moment === "now" ? "bars" : "bars earlier"}
             d={outlinePath(bars, axis, limit, outline)}
             style={{ stroke: colour, fill: colour }}
             data-run={run.run}
@@ -65,9 +66,9 @@ export function StepDrawing({ panel, axes }: DrawingProps) {
           />
         ))}
       </svg>
-      {withRoom(labels).map(({ run, colour, fraction, share }) => (
+      {withRoom(labels).map(({ key, run, colour, fraction, share }) => (
         <span
-          key={`${run} ${fraction}`}
+          key={`${key} ${fraction}`}
           class={fraction > 0.85 ? "peak left" : "peak"}
           style={{ left: `${fraction * 100}%` }}
           title={`${run}: this bar holds ${percentText(share)} of the values; its top is cut off`}

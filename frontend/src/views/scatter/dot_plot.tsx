@@ -5,9 +5,13 @@ import { type DotPlane, dotX, dotY, paintDots, radiusOf, slotAt } from "../../dr
 import { zeroColour } from "../../drawing/line_colours";
 import { numberOf } from "../../drawing/picture";
 import { indexTicks } from "../../drawing/ticks";
+import { dotsAsSvg, drawnAs } from "../../drawing/vector";
 import { choices } from "../../state/choices";
 import { dark } from "../../state/host";
 import { pointAt, pointed, type PointedCell } from "../../state/pointing";
+import { dotNumbers } from "../../take_away/panel_numbers";
+import { panelWords } from "../../take_away/panel_words";
+import { useTakeable } from "../../take_away/takeable";
 import { ValueTicks, inset } from "../curves/axes";
 import { axisOf, coloursOf, type Dots } from "./scene";
 import { countsOf, dotsLabel } from "./wording";
@@ -114,18 +118,10 @@ function Canvas({ dots, plane, size }: { dots: Dots; plane: DotPlane; size: Size
   useLayoutEffect(() => {
     if (canvas.current === null) return;
     const cells = dots.samples.map(({ array }) => dots.channels.map((channel) => numberOf(array.cells, channel)));
-    paintDots(
-      canvas.current,
-      cells.map((values) => Float32Array.from(values)),
-      plane,
-      {
-        colours,
-        radius,
-        zero,
-        dividers: dividersOf(dots),
-        divider: zeroColour(isDark),
-      },
-    );
+    const samples = cells.map((values) => Float32Array.from(values));
+    const look = { colours, radius, zero, dividers: dividersOf(dots), divider: zeroColour(isDark) };
+    paintDots(canvas.current, samples, plane, look);
+    drawnAs(canvas.current, () => dotsAsSvg(samples, plane, look));
   }, [dots, JSON.stringify(plane), colours.join(), zero]);
   const [{ array }] = dots.samples;
   const { nan, inf } = countsOf(dots);
@@ -139,6 +135,8 @@ function Canvas({ dots, plane, size }: { dots: Dots; plane: DotPlane; size: Size
       aria-label={dotsLabel(dots)}
       style={{ width: `${size.width}px`, height: `${size.height}px` }}
       data-run={dots.run.run}
+      data-minus={dots.run.minus?.run}
+      data-moment={dots.run.moment}
       data-layer={array.layer}
       data-quantity={array.quantity}
       data-step={array.step}
@@ -181,8 +179,14 @@ function ChannelTicks({ dots, plane }: { dots: Dots; plane: DotPlane }) {
 
 export function DotPlot({ dots, size }: { dots: Dots; size: Size }) {
   const plane = planeOf(dots, size);
+  const { run, samples, channels } = dots;
+  const which = samples.map(({ sample }) => sample).join(", ");
+  const place = useTakeable<HTMLDivElement>(() => ({
+    ...panelWords(run, samples[0].array, `${samples.length === 1 ? "sample" : "samples"} ${which}`),
+    numbers: () => dotNumbers(run, samples, channels),
+  }));
   return (
-    <div class="dot-plot" style={{ width: `${size.width}px` }}>
+    <div class="dot-plot" ref={place} style={{ width: `${size.width}px` }}>
       <div class="curve-plot">
         <ValueTicks axis={plane.axis} height={size.height} margin={edge} />
         <Canvas dots={dots} plane={plane} size={size} />

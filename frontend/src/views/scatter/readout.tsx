@@ -1,8 +1,13 @@
 /** The dot that is pointed at in numbers, with the same dot of the other runs beside it. */
 
+import { nameAmongOthers } from "../../state/columns";
 import { pointed } from "../../state/pointing";
-import { allDots } from "./scene";
+import { allDots, type Dots } from "./scene";
 import { dotText, dotValue } from "./wording";
+
+function nameOf({ run, samples }: Dots): string {
+  return nameAmongOthers(run, samples.at(0)?.array ?? null);
+}
 
 export function ScatterReadout() {
   const cell = pointed.value;
@@ -18,13 +23,13 @@ export function ScatterReadout() {
   return (
     <output class="readout">
       <span>
-        <strong>{here.run.run}</strong> {text}: <strong>{dotValue(here, cell.row, cell.column)}</strong>
+        <strong>{nameOf(here)}</strong> {text}: <strong>{dotValue(here, cell.row, cell.column)}</strong>
       </span>
       {allDots.value
         .filter((dots) => dots !== here)
         .map((dots) => (
           <span class="quiet" key={dots.key}>
-            {dots.run.run} {dotValue(dots, cell.row, cell.column) ?? "has no such dot"}
+            {nameOf(dots)} {dotValue(dots, cell.row, cell.column) ?? "has no such dot"}
           </span>
         ))}
     </output>

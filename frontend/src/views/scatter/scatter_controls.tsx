@@ -2,31 +2,10 @@
 
 import { quantity } from "../../state/catalogue";
 import { choices, choose, type DotColours } from "../../state/choices";
-import { writtenSteps } from "../../state/series";
 import { Checkbox, Select } from "../../ui/controls";
 import { SamplePicker } from "../../ui/sample_picker";
 import { ChannelSearch } from "../curves/channel_search_box";
 import { allDots } from "./scene";
-
-function EarlierSelect() {
-  const steps = writtenSteps.value;
-  const first = steps.at(0);
-  return (
-    <Select
-      id="earlier"
-      label="Against step"
-      title="The earlier step that the distribution is held against; of a run without it, the nearest"
-      value={choices.value.earlier === null ? "" : String(choices.value.earlier)}
-      options={[
-        ["", first === undefined ? "the first" : `the first (${first})`],
-        ...steps.map((step): [string, string] => [String(step), String(step)]),
-      ]}
-      onChange={(value) => {
-        choose({ earlier: value === "" ? null : Number(value) });
-      }}
-    />
-  );
-}
 
 export function ScatterControls() {
   const { dots, shared, zero } = choices.value;
@@ -38,7 +17,7 @@ export function ScatterControls() {
       <Select
         id="dots"
         label="Colour of dots"
-        title="Whether each channel has a colour of its own, or each run"
+        title="By channel: to follow a channel from run to run. By run: to hold runs against each other"
         value={dots}
         options={[
           ["channel", "by channel"],
@@ -48,7 +27,6 @@ export function ScatterControls() {
           choose({ dots: value as DotColours });
         }}
       />
-      <EarlierSelect />
       <div class="group">
         <Checkbox
           label="shared across runs"

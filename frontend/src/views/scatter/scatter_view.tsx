@@ -29,7 +29,8 @@ function Explanation() {
   return (
     <Caption>
       Channels (right) by value (up), a dot for each sample
-      {dots === "channel" ? ", coloured by channel" : ""}; beside it, the whole batch now and at an earlier step.{" "}
+      {dots === "channel" ? ", coloured by channel" : ""}; beside it, how the whole batch is distributed
+      {choices.value.minus === null ? ", and was at an earlier step" : ""}.{" "}
       {shared ? "One linear axis for all runs." : "Each run has a linear axis of its own."}
     </Caption>
   );

@@ -1,5 +1,6 @@
 /**
- * What the view shows of each run: the dots of its single timestep, and how its values were distributed before.
+ * What the view shows of each run: the dots of its single timestep, and how its values are distributed, held against those of
+ * an earlier step or of another run.
  *
  * The scale is linear: within one timestep nothing fades with time, and the dots of a channel are to be compared by their
  * plain heights. Runs that differ by decades are looked at each on its own axis.
@@ -12,13 +13,14 @@ import { distinctColour, visibleColour } from "../../drawing/line_colours";
 import { type FiniteSummary } from "../../drawing/summary";
 import { valueAxis, type ValueAxis } from "../../drawing/value_axis";
 import { type LoadedArray } from "../../state/arrays";
-import { type ShownRun, shownRuns } from "../../state/catalogue";
+import { keyOfRun, type ShownRun } from "../../state/catalogue";
 import { choices } from "../../state/choices";
+import { columns } from "../../state/columns";
 import { dark } from "../../state/host";
 import { runColour } from "../../state/names";
 import { panels, scaleOver } from "../../state/panels";
-import { type SeriesOfRun, shownSeries, snappedStep } from "../../state/series";
-import { type BlocksAtStep, shownStatistics, type Wish } from "../../state/statistics";
+import { earlierStep, type SeriesOfRun, shownSeries, targetStep } from "../../state/series";
+import { shownStatistics, type StatisticsOfRun, type Wish } from "../../state/statistics";
 import { nearestStep } from "../../state/steps";
 import { foundChannels } from "../curves/scene";
 
@@ -43,18 +45,18 @@ function timestepsOf({ series }: SeriesOfRun): number | null {
 export const longRuns = computed(() =>
   shownSeries.value.flatMap((run) => {
     const timesteps = timestepsOf(run);
-    return timesteps !== null && timesteps > 1 ? [{ run: run.run, timesteps }] : [];
+    return run.moment === "now" && timesteps !== null && timesteps > 1 ? [{ run: run.run, timesteps }] : [];
   }),
 );
 
 function dotsOf(run: ShownRun): Dots {
-  const own = panels.value.filter((panel) => panel.run.run === run.run);
+  const own = panels.value.filter((panel) => panel.run.key === run.key);
   const samples = own.flatMap(({ array }) =>
     typeof array?.sample === "number" && array.full_shape[0] === 1 ? [{ sample: array.sample, array }] : [],
   );
   const width = Math.max(0, ...samples.map(({ array }) => array.shape[1]));
   return {
-    key: JSON.stringify(["scatter", run.run]),
+    key: JSON.stringify(["scatter", run.key]),
     run,
     samples,
     channels: foundChannels.value.channels.filter((channel) => channel < width),
@@ -65,7 +67,7 @@ function dotsOf(run: ShownRun): Dots {
 
 export const allDots = computed<Dots[]>(() => {
   const long = new Set(longRuns.value.map(({ run }) => run));
-  return shownRuns.value.filter(({ run }) => !long.has(run)).map(dotsOf);
+  return columns.value.filter(({ run }) => !long.has(run)).map(dotsOf);
 });
 
 function axisOver(extents: readonly FiniteSummary[]): ValueAxis {
@@ -85,23 +87,26 @@ export function coloursOf({ run, channels }: Dots): string[] {
   return channels.map((channel) => (choices.value.dots === "run" ? own : distinctColour(channel, isDark)));
 }
 
-/** The step that a run's distribution is held against. */
-function earlierStep({ series }: SeriesOfRun): number | null {
-  const { earlier } = choices.value;
-  return earlier === null ? (series.steps.at(0) ?? null) : nearestStep(series.steps, earlier);
+/** The step whose dots are drawn: distributions are of the same. */
+function ownStep({ series, moment }: SeriesOfRun): number | null {
+  const step = targetStep({ moment });
+  return step === null ? null : nearestStep(series.array_steps, step);
 }
 
-function stepNow({ series }: SeriesOfRun): number | null {
-  return snappedStep.value === null ? null : nearestStep(series.array_steps, snappedStep.value);
+/** The step that a run's distribution is held against: the earlier one, or the first that was written. */
+function stepBefore({ series, moment }: SeriesOfRun): number | null {
+  if (moment === "earlier") return null;
+  return earlierStep.value === null ? (series.steps.at(0) ?? null) : nearestStep(series.array_steps, earlierStep.value);
 }
 
 export const wanted = computed<Wish>(() => ({
   fields: ["count", "nan", "inf", "linear"],
-  steps: (run) => [...new Set([earlierStep(run), stepNow(run)].filter((step) => step !== null))].sort((a, b) => a - b),
+  steps: (run) => [...new Set([stepBefore(run), ownStep(run)].filter((step) => step !== null))].sort((a, b) => a - b),
 }));
 
 /** How the values of a whole batch are distributed at a step. */
 export interface Distribution {
+  run: string;
   step: number;
   /** null where nothing is finite. */
   histogram: LinearHistogram | null;
@@ -109,24 +114,42 @@ export interface Distribution {
 }
 
 export interface Distributions {
-  now: Distribution | null;
-  earlier: Distribution | null;
+  own: Distribution | null;
+  /** What it is held against; null where there is nothing else. */
+  against: Distribution | null;
 }
 
-function distributionAt(steps: readonly BlocksAtStep[], step: number | null): Distribution | null {
+function distributionAt({ run, steps }: StatisticsOfRun, step: number | null): Distribution | null {
   const found = steps.find((candidate) => candidate.step === step);
   if (found === undefined) return null;
   const count = found.blocks.reduce((sum, block) => sum + (block.count ?? 0), 0);
   const all = found.blocks.flatMap(({ linear }) => linear ?? []);
-  return { step: found.step, histogram: sumLinear(all.filter(({ counts }) => counts.length > 0)), count };
+  return {
+    run: run.run,
+    step: found.step,
+    histogram: sumLinear(all.filter(({ counts }) => counts.length > 0)),
+    count,
+  };
 }
 
+function statisticsOf({ run, moment }: ShownRun): StatisticsOfRun | undefined {
+  const key = keyOfRun(run, moment);
+  return shownStatistics.value.find((one) => one.run.key === key);
+}
+
+function distributionsOf(column: ShownRun): Distributions {
+  const own = statisticsOf(column);
+  if (own === undefined) return { own: null, against: null };
+  const drawn = distributionAt(own, ownStep(own.run));
+  // Taking away another step of the same run, or nothing: the earlier step of its own.
+  const other = column.minus === null || column.minus.run === column.run ? undefined : statisticsOf(column.minus);
+  const against =
+    other === undefined ? distributionAt(own, stepBefore(own.run)) : distributionAt(other, ownStep(other.run));
+  const isSame = against?.run === drawn?.run && against?.step === drawn?.step;
+  return { own: drawn, against: isSame ? null : against };
+}
+
+/** By the column's key. */
 export const distributions = computed<ReadonlyMap<string, Distributions>>(
-  () =>
-    new Map(
-      shownStatistics.value.map(({ run, steps }) => [
-        run.run,
-        { now: distributionAt(steps, stepNow(run)), earlier: distributionAt(steps, earlierStep(run)) },
-      ]),
-    ),
+  () => new Map(columns.value.map((column) => [column.key, distributionsOf(column)])),
 );

@@ -2,6 +2,7 @@
 
 import { numberText } from "../../drawing/number_text";
 import { type Cells, numberOf } from "../../drawing/picture";
+import { columnName, stepText } from "../../state/columns";
 import { quantityPhrase } from "../../state/names";
 import { cellText, nonFiniteText } from "../heatmap/wording";
 import { type Distribution, type Distributions, type Dots } from "./scene";
@@ -43,15 +44,18 @@ export function dotsLabel(dots: Dots): string {
     low === null || high === null ? "nothing finite" : `from ${numberText(low, 2)} to ${numberText(high, 2)}`;
   const what = `${several(dots.channels.length, "channel")}, ${several(dots.samples.length, "sample")} each`;
   const found = [what, values, nonFiniteText(counts)].filter((part) => part !== "").join(", ");
-  return `${dots.run.run}, step ${array.step}, ${array.layer} ${quantityPhrase(array.quantity)}: ${found}`;
+  return `${columnName(dots.run)}, ${stepText(array)}, ${array.layer} ${quantityPhrase(array.quantity)}: ${found}`;
+}
+
+/** What tells a distribution from the one that it is held against: its step, or its run. */
+export function distinction(one: Distribution, other: Distribution | null): string {
+  return other === null || other.run === one.run ? `step ${one.step}` : `${one.run}, step ${one.step}`;
 }
 
 /** "gru: distribution of 192 values at step 400, against step 0". */
-export function distributionLabel(run: string, { now, earlier }: Distributions): string {
-  const at = (one: Distribution | null) => (one === null ? "no step" : `step ${one.step}`);
-  const values = now === null ? "nothing" : several(now.count, "value");
-  const against = earlier === null || earlier.step === now?.step ? "" : `, against ${at(earlier)}`;
-  return `${run}: distribution of ${values} at ${at(now)}${against}`;
+export function distributionLabel(run: string, { own, against }: Distributions): string {
+  const values = own === null ? "nothing at no step" : `${several(own.count, "value")} at step ${own.step}`;
+  return `${run}: distribution of ${values}${against === null ? "" : `, against ${distinction(against, own)}`}`;
 }
 
 /** "sample 1, channel 17, last timestep". */

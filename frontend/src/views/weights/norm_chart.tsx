@@ -1,26 +1,35 @@
-/** The norm of one gate of one matrix over the steps, of all runs, in their colours. */
+/** The norm of one gate of one matrix, or how fast the matrix moves, over the steps: of all runs, in their colours. */
 
 import { visibleColour } from "../../drawing/line_colours";
 import { numberText } from "../../drawing/number_text";
 import { alongSteps, curvePath } from "../../drawing/step_curve";
 import { axisTicks, heightOf } from "../../drawing/value_axis";
-import { choices, choose } from "../../state/choices";
+import { choose } from "../../state/choices";
 import { dark } from "../../state/host";
 import { quantityPhrase, runColour } from "../../state/names";
 import { snappedStep } from "../../state/series";
 import { nearestStep, unionOfSteps } from "../../state/steps";
+import { type ValueAtStep } from "../../take_away/panel_numbers";
+import { useTakeable } from "../../take_away/takeable";
 import { type HistogramPanel, type Trace } from "../histograms/arrangement";
+import { takeableSteps } from "../histograms/taking";
 import { panelText } from "../histograms/wording";
-import { normAxes, type NormAxes, pointedStep, pointsOf } from "./scene";
+import { drawnNorm, normAxes, type NormAxes, normFields, normTexts, pointedStep, pointsOf } from "./scene";
+import { usualMeaning, usualRatio } from "./update_ratio";
 
 const width = 1000;
 const height = 100;
+
+/** Why there is no value. */
+export function nothingText(): string {
+  return drawnNorm.value === "update_ratio" ? "nothing measured" : "nothing finite";
+}
 
 function traceText(trace: Trace): string {
   const points = pointsOf(trace).flatMap(({ step, value }) => (value === null ? [] : [{ step, value }]));
   const bad = trace.frames.filter(({ block }) => (block.nan ?? 0) + (block.inf ?? 0) > 0);
   const spoilt = bad.length === 0 ? "" : `, NaN or Inf at ${bad.length} of ${trace.frames.length} steps`;
-  if (points.length === 0) return `${trace.run.run} nothing finite${spoilt}`;
+  if (points.length === 0) return `${trace.run.run} ${nothingText()}${spoilt}`;
   const [first, last] = [points[0], points[points.length - 1]];
   const from = `${numberText(first.value, 3)} at step ${first.step}`;
   return `${trace.run.run} from ${from} to ${numberText(last.value, 3)} at step ${last.step}${spoilt}`;
@@ -28,9 +37,8 @@ function traceText(trace: Trace): string {
 
 function labelOf(panel: HistogramPanel): string {
   const [{ run }] = panel.traces;
-  const norm = choices.value.norm === "l1" ? "L1" : "L2";
   const subject = `${run.layer.layer} ${quantityPhrase(run.quantity.quantity)}, ${panelText(panel)}`;
-  return `${subject}: ${norm} norm over steps; ${panel.traces.map(traceText).join("; ")}`;
+  return `${subject}: ${normTexts[drawnNorm.value]} over steps; ${panel.traces.map(traceText).join("; ")}`;
 }
 
 function stepsOf(panel: HistogramPanel): number[] {
@@ -58,6 +66,18 @@ function onKey(event: KeyboardEvent, panel: HistogramPanel): void {
   pointedStep.value = { panel: panel.key, step: steps[next] };
 }
 
+/** The usual ratio: a faint line, wide enough to be pointed at. */
+function UsualRatio({ at }: { at: number }) {
+  const line = `M0 ${at}H${width}`;
+  return (
+    <g class="usual-ratio">
+      <title>{usualMeaning}</title>
+      <path class="usual-line" d={line} />
+      <path class="usual-reach" d={line} />
+    </g>
+  );
+}
+
 function Curves({ panel, axes }: { panel: HistogramPanel; axes: NormAxes }) {
   const { axis, first, last } = axes;
   const x = (step: number) => alongSteps(step, first, last) * width;
@@ -81,6 +101,7 @@ function Curves({ panel, axes }: { panel: HistogramPanel; axes: NormAxes }) {
         onKey(event, panel);
       }}
     >
+      {drawnNorm.value === "update_ratio" ? <UsualRatio at={y(usualRatio)} /> : null}
       {panel.traces.map((trace) => {
         const colour = visibleColour(runColour(trace.run.position), dark.value);
         const bad = trace.frames.filter(({ block }) => (block.nan ?? 0) + (block.inf ?? 0) > 0);
@@ -101,11 +122,18 @@ function Line({ at, axes, kind }: { at: number | null; axes: NormAxes; kind: str
   return <i class={`norm-line ${kind}`} style={{ left }} aria-hidden="true" />;
 }
 
+function valuesOf(trace: Trace): ValueAtStep[] {
+  return pointsOf(trace).map(({ step, value }) => ({ run: trace.run.run, step, value }));
+}
+
 export function NormChart({ panel }: { panel: HistogramPanel }) {
   const axes = normAxes.value.get(panel.matrix);
+  const place = useTakeable<HTMLElement>(() =>
+    takeableSteps(panel, normFields[drawnNorm.value], panel.traces.flatMap(valuesOf)),
+  );
   if (axes === undefined) return null;
   return (
-    <figure class="norm-chart">
+    <figure class="norm-chart" ref={place}>
       <div class="norm-ticks" aria-hidden="true">
         {axisTicks(axes.axis, 0.3).map(({ position, text }) => (
           <span key={text} style={{ bottom: `${position * 100}%` }}>

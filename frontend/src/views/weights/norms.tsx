@@ -1,10 +1,10 @@
-/** Norms over the steps: gates down, matrices across, runs over each other. */
+/** Norms over the steps: gates down, matrices across, runs over each other; or the update ratios of the matrices. */
 
-import { choices } from "../../state/choices";
 import { type Section } from "../histograms/arrangement";
 import { matrixText } from "../histograms/wording";
 import { NormChart } from "./norm_chart";
-import { normGroups } from "./scene";
+import { drawnNorm, isWaiting, normGroups, normTexts } from "./scene";
+import { usualMeaning } from "./update_ratio";
 
 function SectionOfNorms({ section }: { section: Section }) {
   const { matrices, rows } = section;
@@ -32,18 +32,45 @@ function SectionOfNorms({ section }: { section: Section }) {
   );
 }
 
-export function Norms({ what }: { what: string }) {
-  const { norm } = choices.value;
-  const groups = normGroups.value;
-  if (groups.length === 0) return null;
-  const both = groups.length > 1;
-  return (
-    <section class="norms">
-      <h2>{norm === "l1" ? "L1" : "L2"} norm over steps</h2>
+function NormsCaption({ what }: { what: string }) {
+  if (drawnNorm.value !== "update_ratio") {
+    return (
       <p class="caption">
         How large the {what} of each gate are, all runs over each other; one axis for all gates of a matrix. A mark at
         the upper edge is a step with NaN or Inf, which the norm leaves out.
       </p>
+    );
+  }
+  return (
+    <p class="caption">
+      {"‖Δw‖ / ‖w‖: by what share of its norm each matrix moved in a step, after the optimizer; the " +
+        "mean over the steps since the write before, so that the first write has none. "}
+      <span class="explained" title={usualMeaning}>
+        The faint line is at 1e-3, about what is usual (CS231n).
+      </span>
+    </p>
+  );
+}
+
+/** In place of charts: ratios need a second write, in the same process as the first. */
+function NoRatios() {
+  return (
+    <p class="caption">
+      No update ratio was measured here: it needs two steps that one process wrote, and weights that are not all zero.
+    </p>
+  );
+}
+
+export function Norms({ what }: { what: string }) {
+  const groups = normGroups.value;
+  const areRatios = drawnNorm.value === "update_ratio";
+  if (groups.length === 0 && !areRatios) return null;
+  const both = groups.length > 1;
+  return (
+    <section class={areRatios ? "norms ratios" : "norms"}>
+      <h2>{normTexts[drawnNorm.value]} over steps</h2>
+      <NormsCaption what={what} />
+      {groups.length === 0 && !isWaiting.value ? <NoRatios /> : null}
       <div class="norm-groups">
         {groups.map(({ key, direction, sections }) => (
           <div key={key}>

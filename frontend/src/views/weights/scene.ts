@@ -4,16 +4,18 @@ import { computed, signal } from "@preact/signals";
 import { type Scale } from "../../drawing/colour_scale";
 import { type StepPoint } from "../../drawing/step_curve";
 import { valueAxis, type ValueAxis } from "../../drawing/value_axis";
-import { type ShownRun, shownRuns } from "../../state/catalogue";
-import { choices } from "../../state/choices";
+import { quantity, type ShownRun } from "../../state/catalogue";
+import { choices, type NormKind } from "../../state/choices";
+import { columns } from "../../state/columns";
 import { items, type Panel, panels, scaleKind } from "../../state/panels";
 import { type Block, shownStatistics, type Wish } from "../../state/statistics";
-import { arrange, type Group, panelsOf, type Trace } from "../histograms/arrangement";
+import { arrange, type Frame, type Group, panelsOf, type Trace } from "../histograms/arrangement";
+import { ofMatrices, ratioAxis } from "./update_ratio";
 
-/** Norms and counts at every step: they are few bytes. */
+/** Norms, ratios and counts at every step: they are few bytes. Beside them an earlier step has nothing to add. */
 export const wanted: Wish = {
-  fields: ["count", "nan", "inf", "l1_norm", "l2_norm"],
-  steps: ({ series }) => series.steps,
+  fields: ["count", "nan", "inf", "l1_norm", "l2_norm", "update_ratio"],
+  steps: ({ series, moment }) => (moment === "now" ? series.steps : []),
 };
 
 /** The matrices of one direction of one run. */
@@ -25,13 +27,13 @@ export interface MatrixBlock {
 }
 
 export const matrixBlocks = computed<MatrixBlock[]>(() =>
-  shownRuns.value.flatMap((run) =>
+  columns.value.flatMap((run) =>
     run.layer.directions.flatMap((direction) => {
       const own = items.value.filter((item) => item.startsWith(`${direction}/`));
-      const found = panels.value.filter((panel) => panel.run.run === run.run && own.includes(panel.item));
+      const found = panels.value.filter((panel) => panel.run.key === run.key && own.includes(panel.item));
       // What this run does not have leaves no hole.
       const there = found.filter(({ missing }) => missing === null);
-      return there.length === 0 ? [] : [{ key: JSON.stringify([run.run, direction]), run, direction, panels: there }];
+      return there.length === 0 ? [] : [{ key: JSON.stringify([run.key, direction]), run, direction, panels: there }];
     }),
   ),
 );
@@ -41,9 +43,9 @@ export function matrixOf({ item }: Pick<Panel, "item">): string {
   return item.slice(item.indexOf("/") + 1);
 }
 
-/** The blocks of a drawn matrix that are not all finite, gate by gate. */
+/** The blocks of a drawn matrix that are not all finite, gate by gate; of a difference they are not known. */
 export function notFinite({ run, item, array }: Panel): Block[] {
-  if (array === null || array.nan + array.inf === 0) return [];
+  if (array === null || run.minus !== null || array.nan + array.inf === 0) return [];
   const own = shownStatistics.value.find((one) => one.run.run === run.run);
   const blocks = own?.steps.find(({ step }) => step === array.step)?.blocks ?? [];
   return blocks.filter(
@@ -51,12 +53,29 @@ export function notFinite({ run, item, array }: Panel): Block[] {
   );
 }
 
+/** What is drawn over the steps: only weights are updated, of their gradients there is no such ratio. */
+export const drawnNorm = computed<NormKind>(() => {
+  const { norm } = choices.value;
+  return norm === "update_ratio" && quantity.value?.quantity !== "weights" ? "l2" : norm;
+});
+
+export const normTexts: Record<NormKind, string> = { l2: "L2 norm", l1: "L1 norm", update_ratio: "Update ratio" };
+export const normFields = { l2: "l2_norm", l1: "l1_norm", update_ratio: "update_ratio" } as const;
+
 /** Runs over each other, a group for each direction. */
-export const normGroups = computed<Group[]>(() => arrange(shownStatistics.value, true));
+export const normGroups = computed<Group[]>(() =>
+  arrange(drawnNorm.value === "update_ratio" ? ofMatrices(shownStatistics.value) : shownStatistics.value, true),
+);
+
+export const isWaiting = computed(() => shownStatistics.value.some(({ stale }) => stale));
+
+/** null where nothing is finite, or was measured. */
+export function valueOf({ block }: Frame): number | null {
+  return block[normFields[drawnNorm.value]] ?? null;
+}
 
 export function pointsOf({ frames }: Trace): StepPoint[] {
-  const field = choices.value.norm === "l1" ? "l1_norm" : "l2_norm";
-  return frames.map(({ step, block }) => ({ step, value: block[field] ?? null }));
+  return frames.map((frame) => ({ step: frame.step, value: valueOf(frame) }));
 }
 
 export interface NormAxes {
@@ -66,23 +85,30 @@ export interface NormAxes {
   last: number;
 }
 
-/** All gates of a matrix have one axis, in all directions and runs: what dominates is seen to. */
-export const normAxes = computed<ReadonlyMap<string, NormAxes>>(() => {
+function normAxis(points: readonly StepPoint[]): ValueAxis {
   const { decades } = choices.value;
+  const limit = points.reduce((most, { value }) => Math.max(most, value ?? 0), 0);
+  const kind = scaleKind.value === "linear" ? "linear" : "log";
+  const scale: Scale = { kind, decades, limit, low: 0, high: limit };
+  return valueAxis(scale, true);
+}
+
+/**
+ * All gates of a matrix have one axis, in all directions and runs: what dominates is seen to. Ratios have one in all
+ * matrices too: they are held against the same usual one.
+ */
+export const normAxes = computed<ReadonlyMap<string, NormAxes>>(() => {
   const byMatrix = new Map<string, StepPoint[]>();
   for (const panel of normGroups.value.flatMap(panelsOf)) {
     byMatrix.set(panel.matrix, [...(byMatrix.get(panel.matrix) ?? []), ...panel.traces.flatMap(pointsOf)]);
   }
-  const steps = [...byMatrix.values()].flat().map(({ step }) => step);
+  const all = [...byMatrix.values()].flat();
+  const steps = all.map(({ step }) => step);
   const first = steps.reduce((a, b) => Math.min(a, b), Infinity);
   const last = steps.reduce((a, b) => Math.max(a, b), -Infinity);
+  const ofRatios = drawnNorm.value === "update_ratio" ? ratioAxis(all) : null;
   return new Map(
-    [...byMatrix].map(([matrix, points]) => {
-      const limit = points.reduce((most, { value }) => Math.max(most, value ?? 0), 0);
-      const kind = scaleKind.value === "linear" ? "linear" : "log";
-      const scale: Scale = { kind, decades, limit, low: 0, high: limit };
-      return [matrix, { axis: valueAxis(scale, true), first, last }];
-    }),
+    [...byMatrix].map(([matrix, points]) => [matrix, { axis: ofRatios ?? normAxis(points), first, last }]),
   );
 });
 

@@ -1,13 +1,26 @@
 /** What of the matrices and their norms can be set. */
 
-import { choices, choose, type NormKind } from "../../state/choices";
+import { quantity } from "../../state/catalogue";
+import { choose, type NormKind } from "../../state/choices";
 import { Select } from "../../ui/controls";
 import { ColourControls } from "../heatmap/heatmap_controls";
+import { drawnNorm } from "./scene";
 
 const norms: [NormKind, string][] = [
   ["l2", "L2"],
   ["l1", "L1"],
+  ["update_ratio", "update ratio"],
 ];
+
+const meaning =
+  "What is drawn over the steps, below the matrices. L2: how large the numbers of each gate are, the large ones above all. " +
+  "L1: the same, each by its magnitude. Update ratio: by what share of its L2 norm a matrix moves in a step, which tells " +
+  "whether the learning rate suits it";
+
+/** Gradients are not what moves. */
+function offered(): [NormKind, string][] {
+  return quantity.value?.quantity === "weights" ? norms : norms.filter(([norm]) => norm !== "update_ratio");
+}
 
 export function WeightsControls() {
   return (
@@ -16,9 +29,9 @@ export function WeightsControls() {
       <Select
         id="norm"
         label="Norm"
-        title="Which norm of each gate's numbers is drawn over the steps"
-        value={choices.value.norm}
-        options={norms}
+        title={meaning}
+        value={drawnNorm.value}
+        options={offered()}
         onChange={(value) => {
           choose({ norm: value as NormKind });
         }}

@@ -4,13 +4,14 @@ import { useLayoutEffect } from "preact/hooks";
 import { quantity } from "../../state/catalogue";
 import { choices } from "../../state/choices";
 import { quantityPhrase } from "../../state/names";
-import { map, panels, scaleKind, sharedScale } from "../../state/panels";
+import { isOneBar, map, sharedScale } from "../../state/colours";
+import { panels, scaleKind } from "../../state/panels";
 import { wishStatistics } from "../../state/statistics";
 import { setPanelPixels } from "../../state/wanted";
 import { AbsentRuns, Caption } from "../caption";
 import { ColourBar } from "../heatmap/colour_bar";
 import { SpecialLegend } from "../heatmap/heatmap_view";
-import { scaleText } from "../heatmap/scale_text";
+import { limitsText, scaleText } from "../heatmap/scale_text";
 import { type Room, useRoom } from "../room";
 import { layOut, type WeightsLayout } from "./layout";
 import { Matrices } from "./matrices";
@@ -21,7 +22,7 @@ import { matrixBlocks, matrixOf, wanted } from "./scene";
 const gutters = { padding: 44, left: 34, ownBar: 86, sharedBar: 96, legend: 66 };
 
 function useLayout(room: Room): WeightsLayout {
-  const { shared } = choices.value;
+  const shared = isOneBar.value;
   // A bias goes below; the others stand beside each other, two at most.
   const tall = matrixBlocks.value.map(({ panels: of }) => of.filter((panel) => matrixOf(panel) !== "bias").length);
   const layout = layOut(room, matrixBlocks.value.length, Math.max(1, Math.min(2, Math.max(0, ...tall))), {
@@ -37,12 +38,11 @@ function useLayout(room: Room): WeightsLayout {
 }
 
 function WeightsCaption() {
-  const { decades, shared, absolute } = choices.value;
+  const { decades, limits, absolute } = choices.value;
   return (
     <Caption>
-      Inputs (down) by gates and units (right).{" "}
-      {shared ? "One scale for all matrices" : "Each matrix has a scale of its own"}:{" "}
-      {scaleText(scaleKind.value, decades, absolute)}.
+      Inputs (down) by gates and units (right). {limitsText(limits, "matrix")}:{" "}
+      {scaleText(limits === "unit" ? "linear" : scaleKind.value, decades, absolute)}.
     </Caption>
   );
 }
@@ -70,7 +70,7 @@ export function WeightsView() {
       <div class="grid-and-bar">
         <Matrices layout={layout} />
         <div class="beside-grid">
-          {choices.value.shared && panels.value.some(({ array }) => array !== null) ? (
+          {isOneBar.value && panels.value.some(({ array }) => array !== null) ? (
             <ColourBar colouring={{ scale: sharedScale.value, map: map.value }} height={Math.min(280, layout.height)} />
           ) : null}
           <SpecialLegend />

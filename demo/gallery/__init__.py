@@ -1,0 +1,1 @@
+"""The figures of see-rnn's README, made anew in the RNN tab."""

@@ -1,0 +1,71 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { snapped } from "./array_layouts";
+import { choices, defaultChoices } from "./choices";
+import { covers, sightWithin } from "./region";
+
+function see(rows: [number, number], columns: [number, number]): void {
+  choices.value = { ...defaultChoices, region: { rows, columns } };
+}
+
+const whole = {
+  rowSpan: [0, 19],
+  columnSpan: [0, 7],
+  fullRows: 20,
+  fullColumns: 8,
+  split: 4,
+  reflected: false,
+} as const;
+
+describe("what is in sight of an array", () => {
+  beforeEach(() => {
+    choices.value = defaultChoices;
+  });
+
+  it("is everything at first", () => {
+    expect(sightWithin(20, 8)).toBeNull();
+    expect(covers(whole, false)).toBe(true);
+    expect(covers({ ...whole, columnSpan: [0, 6] }, false)).toBe(false);
+  });
+
+  it("is as much of the region as the array has", () => {
+    see([5, 30], [2, 9]);
+    expect(sightWithin(20, 8)).toEqual({ rows: [5, 19], columns: [2, 7] });
+    expect(sightWithin(99, 99)).toEqual({ rows: [5, 30], columns: [2, 9] });
+    see([0, 30], [0, 9]);
+    expect(sightWithin(20, 8)).toBeNull();
+  });
+
+  it("is covered by a region around it", () => {
+    see([5, 10], [2, 6]);
+    expect(covers({ ...whole, rowSpan: [5, 10], columnSpan: [2, 6] }, false)).toBe(true);
+    expect(covers({ ...whole, rowSpan: [6, 10], columnSpan: [2, 6] }, false)).toBe(false);
+    expect(covers({ ...whole, rowSpan: [5, 10], columnSpan: [3, 6] }, false)).toBe(false);
+  });
+
+  it("is other timesteps of the backward half once it is reflected", () => {
+    see([5, 10], [4, 6]);
+    const part = { ...whole, rowSpan: [4, 12], columnSpan: [4, 7] } as const;
+    // Places 5 to 10 of 20 are timesteps 9 to 14.
+    expect(covers(part, true)).toBe(false);
+    expect(covers({ ...part, rowSpan: [9, 14] }, true)).toBe(true);
+    expect(covers({ ...part, reflected: true }, true)).toBe(true);
+    expect(covers({ ...part, reflected: true }, false)).toBe(false);
+    see([5, 10], [0, 3]);
+    expect(covers({ ...whole, rowSpan: [5, 10], columnSpan: [0, 3] }, true)).toBe(true);
+  });
+});
+
+describe("what is fetched of it", () => {
+  it("is the same for a small move, holds what is in sight, and little more", () => {
+    for (let length = 1; length < 70; length++) {
+      for (let first = 0; first + length <= 200; first += 7) {
+        const [from, to] = snapped([first, first + length - 1], 200);
+        expect(from).toBeLessThanOrEqual(first);
+        expect(to).toBeGreaterThanOrEqual(first + length - 1);
+        expect(from >= 0 && to < 200).toBe(true);
+        expect(to - from + 1).toBeLessThanOrEqual(Math.max(3, 1.5 * length + 2));
+      }
+    }
+    expect(snapped([97, 160], 4096)).toEqual(snapped([99, 162], 4096));
+  });
+});

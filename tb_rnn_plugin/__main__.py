@@ -1,0 +1,31 @@
+"""`python -m tb_rnn_plugin COMMAND`: what can be done with logs from a shell."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from tb_rnn_plugin import check
+from tb_rnn_plugin.export import command as export
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; gives the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tb_rnn_plugin", description="Commands of tb_rnn_plugin.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    figure = commands.add_parser(
+        "export", help="write a figure of the RNN tab, or the arrays behind it", description=export.__doc__
+    )
+    export.add_arguments(figure)
+    figure.set_defaults(command=export.run)
+    health = commands.add_parser(
+        "check", help="print the health of runs, and fail on faults", description=check.__doc__
+    )
+    check.add_arguments(health)
+    health.set_defaults(command=check.run)
+    chosen = parser.parse_args(arguments)
+    status: int = chosen.command(chosen)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

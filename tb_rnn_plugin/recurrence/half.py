@@ -1,0 +1,243 @@
+"""One direction of a recurrent layer in one pass: what it was given and gave back, and its run anew from that.
+
+Arrays come and go as a LayerRecord has them, samples first; inside, time is first and runs as the layer ran.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tb_rnn_plugin.recurrence.activations import ACTIVATIONS, Array
+from tb_rnn_plugin.recurrence.cell import Cell, Gradients, Trajectory, Weights
+from tb_rnn_plugin.recurrence.gru import GRUCell
+from tb_rnn_plugin.recurrence.lstm import LSTMCell
+from tb_rnn_plugin.recurrence.plain import PlainCell
+
+# How far the activation that follows from the input may be from the recorded one, in units of the largest: far above
+# the rounding of a GPU's TF32, far below what dropout or another function does. Then that of half precision.
+_TOLERANCE = 5e-3
+_HALF_TOLERANCE = 5e-2
+# Sums of products of larger numbers leave the range of float32, in one order of adding them up and not in another.
+_OVERFLOWS = 1e30
+# The bits of a float32's mantissa that a float16 doesn't have.
+_BEYOND_HALF = np.uint32(0x1FFF)
+
+
+class CannotDerive(ValueError):  # noqa: N818  # it says what happened
+    """Nothing can be computed of a layer, or what is computed would be wrong. The message is the reason."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Traits:
+    """How a cell was made, and which way it ran.
+
+    Attributes:
+        cell: "lstm", "gru" or "rnn".
+        gates: In the order of the blocks of its weights.
+        activation: The name of φ in `ACTIVATIONS`.
+        recurrent_activation: That of σ, which an "rnn" doesn't have.
+        reset_after: Of a GRU, whether the reset gate comes after the matrix product.
+        input_reversed: Whether it ran from the last timestep of its input to the first.
+        output_reversed: Whether its sequences, as they are recorded, run against the way it ran. A bidirectional
+            layer's backward half has both, a go_backwards=True layer on its own only the first.
+        zero_output_for_mask: Whether the output of a masked step is zeros; if not, it is that of the step before.
+        padded: Whether what is masked isn't there at all, as behind the end of a packed sequence.
+    """
+
+    cell: str
+    gates: tuple[str, ...] = ()
+    activation: str = "tanh"
+    recurrent_activation: str = "sigmoid"
+    reset_after: bool = True
+    input_reversed: bool = False
+    output_reversed: bool = False
+    zero_output_for_mask: bool = False
+    padded: bool = False
+
+    def equations(self, weights: Weights) -> Cell:
+        """The cell with its weights."""
+        activation, recurrent = ACTIVATIONS[self.activation], ACTIVATIONS[self.recurrent_activation]
+        if self.cell == "lstm":
+            return LSTMCell(weights, self.gates, activation, recurrent)
+        if self.cell == "gru":
+            return GRUCell(weights, self.gates, activation, recurrent, reset_after=self.reset_after)
+        return PlainCell(weights, activation)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Half:
+    """One direction of a recurrent layer in one pass.
+
+    Attributes:
+        traits: How its cell was made, and which way it ran.
+        weights: Matrix name to array, as in a LayerRecord.
+        inputs: (samples, timesteps, inputs), in input time.
+        mask: (samples, timesteps), in input time, False where a step was left out; or None.
+        initial: The states before the first step, (samples, width) each; none for zeros.
+        output: (samples, timesteps, width) as recorded, or one timestep where only the last was returned.
+        output_gradient: What arrived there, and at the last hidden state; None where no gradient came.
+        state_gradients: What arrived at the last states, (samples, width) each, where they were returned.
+    """
+
+    traits: Traits
+    weights: Mapping[str, Array]
+    inputs: Array
+    output: Array
+    mask: Array | None = None
+    initial: Sequence[Array] = ()
+    output_gradient: Array | None = None
+    state_gradients: Sequence[Array] = ()
+
+    @property
+    def timesteps(self) -> int:
+        """How many there are."""
+        return int(self.inputs.shape[1])
+
+    @functools.cached_property
+    def trajectory(self) -> Trajectory:
+        """What the cell went through.
+
+        Raises:
+            CannotDerive: If the activation that follows isn't the recorded one, or arrays don't fit together.
+        """
+        try:
+            cell = self.traits.equations(Weights.of(self.weights))
+            x = self._processed(self.inputs, reverse=self.traits.input_reversed)
+            initial = self.initial or [np.zeros((x.shape[1], width), x.dtype) for width in cell.state_widths]
+            initial = initial[: len(cell.state_widths)]
+            made = cell.run(x, initial, mask=self._mask, hidden=self._known(initial[0]))
+        except (KeyError, ValueError, TypeError, IndexError) as error:
+            raise CannotDerive(f"what was recorded of it doesn't fit together ({error})") from error
+        self._check(made)
+        return made
+
+    @functools.cached_property
+    def gradients(self) -> Gradients:
+        """The total gradients of its states.
+
+        Raises:
+            CannotDerive: As `trajectory`; or if no gradient came.
+        """
+        last = self.state_gradients[1] if len(self.state_gradients) > 1 else None
+        return self.trajectory.gradients(self._direct(), last)
+
+    def hidden_gradient(self) -> Array:
+        """dL/dh_t, (samples, timesteps, width)."""
+        return self.recorded(self.gradients.hidden)
+
+    def cell_state_gradient(self) -> Array | None:
+        """dL/dc_t, (samples, timesteps, units); None where there is no cell state."""
+        found = self.gradients.cell_state
+        return None if found is None else self.recorded(found)
+
+    def input_gradient(self) -> Array:
+        """dL/dx_t by way of this direction, (samples, timesteps, inputs), in input time."""
+        made = self.trajectory.input_gradient(self.gradients)
+        return np.ascontiguousarray((made[::-1] if self.traits.input_reversed else made).swapaxes(0, 1))
+
+    def gates(self) -> dict[str, Array]:
+        """Gate to its value, (samples, timesteps, units); zeros where a step was left out."""
+        made = {}
+        for gate, values in self.trajectory.gates.items():
+            acting = values if self._mask is None else np.where(self._mask[:, :, None], values, 0).astype(values.dtype)
+            made[gate] = self.recorded(acting)
+        return made
+
+    def cell_state(self) -> Array | None:
+        """c_t, (samples, timesteps, units); held where a step was left out."""
+        found = self.trajectory.cell_state
+        return None if found is None else self.recorded(found)
+
+    def place(self, timestep: int) -> int:
+        """When the layer came to a timestep of its recorded sequences."""
+        return self.timesteps - 1 - timestep if self.traits.output_reversed else timestep
+
+    def recorded(self, values: Array) -> Array:
+        """(timesteps, …, samples, channels) as the layer ran, to (…, samples, timesteps, channels) as is recorded."""
+        if self.traits.padded and self._mask is not None:
+            there = self._mask.reshape(len(values), *[1] * (values.ndim - 3), -1, 1)
+            values = np.where(there, values, 0).astype(values.dtype)
+        if self.traits.output_reversed:
+            values = values[::-1]
+        return np.ascontiguousarray(np.moveaxis(values, 0, -2))
+
+    @functools.cached_property
+    def _mask(self) -> Array | None:
+        if self.mask is None or self.mask.all():
+            return None
+        return self._processed(np.asarray(self.mask, bool), reverse=self.traits.input_reversed)
+
+    def _processed(self, values: Array, *, reverse: bool) -> Array:
+        """(samples, timesteps, …) to (timesteps, samples, …), as the layer ran."""
+        values = values.swapaxes(0, 1)
+        return np.ascontiguousarray(values[::-1] if reverse else values)
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether the output is known at all timesteps."""
+        return bool(self.output.shape[1] == self.timesteps)
+
+    def _known(self, initial: Array) -> Array | None:
+        """h_t, from the output: a step that was left out holds the state, whatever it gave out."""
+        if not self._is_whole:
+            return None
+        hidden = self._processed(self.output, reverse=self.traits.output_reversed)
+        if self._mask is not None:
+            now = initial
+            for t, there in enumerate(self._mask):
+                now = hidden[t] = np.where(there[:, None], hidden[t], now)
+        return hidden
+
+    def _check(self, made: Trajectory) -> None:
+        """Holds what follows from the input against what was recorded."""
+        if self._is_whole:
+            recomputed, recorded = made.recomputed, made.hidden
+            if self._mask is not None:
+                recomputed, recorded = recomputed[self._mask], recorded[self._mask]
+        else:
+            recomputed, recorded = made.hidden[-1], self.output[:, 0]
+            if self._mask is not None:
+                ended = self._mask[-1] if self.traits.zero_output_for_mask else self._mask.any(axis=0)
+                recomputed, recorded = recomputed[ended], recorded[ended]
+        finite = np.isfinite(recorded) & np.isfinite(recomputed)
+        if not finite.any():
+            return
+        difference = float(np.abs(recomputed[finite] - recorded[finite]).max())
+        largest = float(np.abs(recorded[finite]).max())
+        if difference > (_HALF_TOLERANCE if _is_half(recorded) else _TOLERANCE) * largest:
+            if largest > _OVERFLOWS:
+                raise CannotDerive(f"its activation is too large for float32 to compute with ({largest:.2g})")
+            raise CannotDerive(
+                "the activation that follows from its input and weights is not the recorded one (off by "
+                f"{difference:.2g}, of {largest:.2g}): there is something in the cell that isn't known, such as "
+                "dropout or a call of its own"
+            )
+
+    def _direct(self) -> Array:
+        """What arrives at each h_t from outside of the recurrence, (timesteps, samples, width)."""
+        if self.output_gradient is None:
+            raise CannotDerive("no gradient reached it")
+        hidden = self.trajectory.hidden
+        if not self._is_whole:
+            direct = np.zeros_like(hidden)
+            direct[-1] = self.output_gradient[:, 0]
+        else:
+            direct = self._processed(self.output_gradient, reverse=self.traits.output_reversed)
+        if self._mask is None:
+            return direct
+        # Where a step is left out, the output is h_t or zeros; before the first step that isn't, always zeros.
+        is_state = self._mask if self.traits.zero_output_for_mask else np.logical_or.accumulate(self._mask)
+        of_last = self.state_gradients[0] if self.state_gradients else np.zeros_like(direct[-1])
+        last = np.where(is_state[-1][:, None], direct[-1], of_last)
+        direct = np.where(is_state[:, :, None], direct, 0).astype(hidden.dtype)
+        direct[-1] = last
+        return direct
+
+
+def _is_half(values: Array) -> bool:
+    """Whether these are numbers of half precision."""
+    if values.dtype != np.float32:
+        return False
+    return not (np.ascontiguousarray(values).view(np.uint32) & _BEYOND_HALF).any()

@@ -1,0 +1,193 @@
+"""What follows from what taps recorded of a recurrent layer: gradients through time, gates, cell states, reach."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from tb_rnn_plugin import cells
+from tb_rnn_plugin.recurrence.activations import Array
+from tb_rnn_plugin.recurrence.half import CannotDerive, Half
+
+BPTT_GRADIENT = "bptt_gradient"
+CELL_STATE = "cell_state"
+CELL_STATE_GRADIENT = "cell_state_gradient"
+GATE = "gate/"  # + its name
+
+#: What can be computed of some layer, in the order in which it is recorded.
+QUANTITIES: tuple[str, ...] = (
+    BPTT_GRADIENT,
+    CELL_STATE,
+    CELL_STATE_GRADIENT,
+    *(f"{GATE}{gate}" for gates in cells.KERAS_GATES.values() for gate in gates),
+)
+#: What is computed unless something else is asked for: dL/dc_t says little that dL/dh_t and the gates don't.
+DEFAULT_QUANTITIES = frozenset(QUANTITIES) - {CELL_STATE_GRADIENT}
+
+
+def default_channels(cell: str, units: int, width: int) -> dict[str, int]:
+    """What is computed of a layer by default, to how many channels it has.
+
+    Args:
+        cell: "lstm", "gru" or "rnn".
+        units: Of all directions together, the units.
+        width: Of all directions together, the width of the hidden state.
+    """
+    states = {CELL_STATE: units} if cell == "lstm" else {}
+    gates = {f"{GATE}{gate}": units for gate in cells.KERAS_GATES[cell]}
+    return {BPTT_GRADIENT: width, **states, **gates}
+
+
+def is_derived(quantity: str) -> bool:
+    """Whether a quantity may be a computed one, and then of fewer samples than the others."""
+    return quantity in {BPTT_GRADIENT, CELL_STATE, CELL_STATE_GRADIENT} or quantity.startswith(GATE)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Recurrence:
+    """A recurrent layer in one pass: what its derived quantities are computed from. Of some samples only.
+
+    Attributes:
+        halves: Direction to what was recorded of it.
+        quantities: Those that are to be computed.
+    """
+
+    halves: Mapping[str, Half]
+    quantities: frozenset[str] = DEFAULT_QUANTITIES
+
+    def only(self, quantities: frozenset[str]) -> "Recurrence | None":
+        """The recurrence for those of its quantities that are in `quantities`; None when none is."""
+        wanted = self.quantities & quantities
+        if wanted == self.quantities:
+            return self
+        return dataclasses.replace(self, quantities=wanted) if wanted else None
+
+    def done(self) -> "Recurrence":
+        """The recurrence with no more quantities to be computed."""
+        return dataclasses.replace(self, quantities=frozenset())
+
+    def sequences(self) -> dict[str, Array]:
+        """The quantities that are wanted, as far as the layer has them: (samples, timesteps, channels).
+
+        The channels of a bidirectional layer are the forward ones, then the backward ones, in input time. Where no
+        gradient reached the layer, there are no gradients among them.
+
+        Raises:
+            CannotDerive: If they can't be computed, or would be wrong.
+        """
+        with np.errstate(all="ignore"):  # a net that diverges is shown as it is
+            return self._sequences()
+
+    def _sequences(self) -> dict[str, Array]:
+        halves = list(self.halves.values())
+        has_gradient = all(half.output_gradient is not None for half in halves)
+        made: dict[str, Array] = {}
+
+        def add(quantity: str, compute: Callable[[Half], Array | None]) -> None:
+            if quantity in self.quantities:
+                of_halves = [array for half in halves if (array := compute(half)) is not None]
+                if len(of_halves) == len(halves):
+                    made[quantity] = of_halves[0] if len(of_halves) == 1 else np.concatenate(of_halves, axis=-1)
+
+        for half in halves:
+            half.trajectory  # noqa: B018  # what can't be computed is said before anything is
+        if has_gradient:
+            add(BPTT_GRADIENT, Half.hidden_gradient)
+            add(CELL_STATE_GRADIENT, Half.cell_state_gradient)
+        add(CELL_STATE, Half.cell_state)
+        if any(quantity.startswith(GATE) for quantity in self.quantities):
+            of_gates = [half.gates() for half in halves]
+            for gate in of_gates[0]:
+                if f"{GATE}{gate}" in self.quantities:
+                    made[f"{GATE}{gate}"] = np.concatenate([of_half[gate] for of_half in of_gates], axis=-1)
+        return made
+
+    def input_gradient(self) -> Array:
+        """dL/dx_t, (samples, timesteps, inputs): which past inputs the loss depends on.
+
+        Raises:
+            CannotDerive: If it can't be computed, or would be wrong.
+        """
+        with np.errstate(all="ignore"):
+            total: Array = sum(half.input_gradient() for half in self.halves.values())  # type: ignore[assignment]
+            return total
+
+    def reach(self, timestep: int | None = None, *, cotangents: int = 16, seed: int = 0) -> "Reach":
+        """How much of h at one timestep depends on what was at each of the others: ‖∂h_t'/∂h_t‖ for every t.
+
+        The Frobenius norm of a Jacobian J is estimated: for v of independent standard normal numbers the mean of
+        ‖Jᵀv‖² is ‖J‖². With 16 of them the error is some per cent.
+
+        Args:
+            timestep: t' in the time of the recorded sequences, negative ones from the end; left out: for each direction
+                the one that it comes to last.
+            cotangents: How many v there are.
+            seed: Of their random numbers.
+
+        Raises:
+            IndexError: If there is no such timestep.
+            CannotDerive: If it can't be computed, or would be wrong.
+        """
+        random = np.random.default_rng(seed)
+        with np.errstate(all="ignore"):
+            of_halves = {name: _reach(half, timestep, cotangents, random) for name, half in self.halves.items()}
+        return Reach(
+            hidden={name: reach[0] for name, reach in of_halves.items()},
+            cell_state={name: reach[1] for name, reach in of_halves.items() if reach[1] is not None},
+            inputs={name: reach[2] for name, reach in of_halves.items()},
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Reach:
+    """How much the hidden state at one timestep depends on each timestep, by direction: (samples, timesteps) each.
+
+    Attributes:
+        hidden: ‖∂h_t'/∂h_t‖.
+        cell_state: ‖∂h_t'/∂c_t‖, of an LSTM.
+        inputs: ‖∂h_t'/∂x_t‖, in input time.
+    """
+
+    hidden: Mapping[str, Array]
+    cell_state: Mapping[str, Array]
+    inputs: Mapping[str, Array]
+
+
+def _reach(
+    half: Half, timestep: int | None, cotangents: int, random: np.random.Generator
+) -> tuple[Array, Array | None, Array]:
+    trajectory = half.trajectory
+    timesteps = half.timesteps
+    if timestep is not None and not -timesteps <= timestep < timesteps:
+        raise IndexError(f"timestep: expected one of {timesteps}, got {timestep}.")
+    place = timesteps - 1 if timestep is None else half.place(timestep % timesteps)
+    hidden = trajectory.hidden
+    direct = np.zeros((timesteps, cotangents, *hidden.shape[1:]), hidden.dtype)
+    direct[place] = random.standard_normal(direct.shape[1:])
+    gradients = trajectory.gradients(direct)
+    of_inputs = trajectory.input_gradient(gradients)
+    if half.traits.input_reversed:
+        of_inputs = of_inputs[::-1]
+
+    def norm(values: Array) -> Array:
+        """(cotangents, samples, timesteps, channels) to (samples, timesteps): over channels, the mean of cotangents."""
+        made: Array = np.sqrt((values**2).sum(axis=-1).mean(axis=0))
+        return made
+
+    cell_state = None if gradients.cell_state is None else norm(half.recorded(gradients.cell_state))
+    return norm(half.recorded(gradients.hidden)), cell_state, norm(np.moveaxis(of_inputs, 0, -2))
+
+
+__all__ = [
+    "BPTT_GRADIENT",
+    "CELL_STATE",
+    "CELL_STATE_GRADIENT",
+    "DEFAULT_QUANTITIES",
+    "GATE",
+    "QUANTITIES",
+    "CannotDerive",
+    "Reach",
+    "Recurrence",
+    "default_channels",
+    "is_derived",
+]

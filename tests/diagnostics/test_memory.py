@@ -1,0 +1,49 @@
+"""Timescales and cell paths, against plain loops."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+
+from tb_rnn_plugin.diagnostics.memory import cell_path, cell_path_horizon, timescale
+
+KEEP = np.random.default_rng(4).uniform(0.3, 1, (3, 9, 4)).astype(np.float32)
+
+
+def test_timescale_against_a_loop() -> None:
+    found = timescale(KEEP)
+    for unit in range(4):
+        assert found[unit] == pytest.approx(1 / (1 - statistics.median(KEEP[:, :, unit].ravel().tolist())), rel=1e-5)
+
+
+def test_a_gate_that_is_always_open_remembers_for_ever() -> None:
+    assert timescale(np.ones((1, 3, 1), np.float32)) == math.inf
+
+
+def test_cell_path_against_a_loop() -> None:
+    found = cell_path(KEEP)
+    assert found.shape == KEEP.shape
+    for sample in range(3):
+        for unit in range(4):
+            for t in range(9):
+                assert found[sample, t, unit] == pytest.approx(
+                    math.prod(KEEP[sample, t + 1 :, unit].astype(float).tolist())
+                )
+
+
+def test_cell_path_of_one_timestep() -> None:
+    assert cell_path(KEEP[:, :1]).tolist() == np.ones((3, 1, 4)).tolist()
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5])
+def test_cell_path_horizon_against_a_loop(share: float) -> None:
+    found = cell_path_horizon(KEEP, share)
+    for unit in range(4):
+        lags = []
+        for sample in range(3):
+            lag = 0
+            while lag < 8 and math.prod(KEEP[sample, 8 - lag :, unit].astype(float).tolist()) >= share:
+                lag += 1
+            lags.append(lag)
+        assert found[unit] == statistics.median(lags)
