@@ -19,6 +19,12 @@ TIMESTEPS, CHANNELS = 4096, 2048
 PLANTED = (1234, 777)
 GREEN = (0, 255, 0)
 
+_REGION_IS = """([timesteps, channels]) => {
+  const region = /p\\.rnn\\.region=([\\d,]+)/.exec(decodeURIComponent(location.hash))?.[1] ?? "";
+  const [first, last, left, right] = region.split(",").map(Number);
+  return last - first + 1 === timesteps && right - left + 1 === channels;
+}"""
+
 
 @pytest.fixture(scope="module")
 def values() -> FloatArray:
@@ -69,11 +75,13 @@ def test_the_planted_nan_is_seen_and_zoomed_to(big: Tab, values: FloatArray) -> 
             break
     big.page.keyboard.up("Control")
     expect(big.readout).to_contain_text(f"channel {PLANTED[1]}, t = {PLANTED[0]}: NaN")
-    big.page.wait_for_function("location.hash.includes('p.rnn.region')")
+    pixels = big.pixels(big.settled(1))
+    # The address follows.
+    big.page.wait_for_function(_REGION_IS, arg=[pixels.shape[1], pixels.shape[0]])
     first, last, left, right = map(int, big.choices["region"].split(","))
     expected = values[first : last + 1, left : right + 1]
     assert expected.shape[0] < 100
-    assert Colouring.over([values], "symlog", "vik").wrong(big.pixels(big.settled(1)), expected.T) == 0
+    assert Colouring.over([values], "symlog", "vik").wrong(pixels, expected.T) == 0
 
 
 @pytest.mark.parametrize("sort", ["magnitude", "first_active", "similarity"])
