@@ -33,9 +33,7 @@ demo: bundle $(STAMPS)/demo  ## Train a few small networks and open TensorBoard 
 
 .PHONY: test
 test: lint bundle browser $(STAMPS)/protoc  ## Everything that has to pass: lint, types, every test
-	$(BIN)/python -m pytest -m "not browser"
-	@# A browser on a busy machine may miss a deadline: what fails there is looked at twice.
-	$(BIN)/python -m pytest -m browser || $(BIN)/python -m pytest -m browser --last-failed --last-failed-no-failures none
+	$(BIN)/python -m pytest
 	$(NPM) run test
 
 .PHONY: unit
