@@ -17,6 +17,7 @@ from tensorboard.data import provider
 from tb_rnn_plugin import metadata
 from tb_rnn_plugin.encoding import ArrayKey, EncodingError, StoredArrays, decode_summary
 from tb_rnn_plugin.newest_cache import NewestCache
+from tb_rnn_plugin.quantity_names import ACTIVATION, BPTT_GRADIENT, CELL_STATE, CELL_STATE_GRADIENT, OUTPUT_GRADIENT
 from tb_rnn_plugin.record import MATRIX_QUANTITIES, FloatArray
 from tb_rnn_plugin.rnn_data_pb2 import QuantitySummary, SeriesMetadata
 
@@ -28,11 +29,11 @@ _READERS = 16
 
 # The order in which a person meets the quantities; what is not named here comes after them.
 _QUANTITY_ORDER = (
-    "activation",
-    "output_gradient",
-    "bptt_gradient",
-    "cell_state",
-    "cell_state_gradient",
+    ACTIVATION,
+    OUTPUT_GRADIENT,
+    BPTT_GRADIENT,
+    CELL_STATE,
+    CELL_STATE_GRADIENT,
     *MATRIX_QUANTITIES,
 )
 

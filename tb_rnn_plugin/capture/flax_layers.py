@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_rnn_plugin import record
+from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
 
 # Flax's modules and JAX's arrays are Any here: what is asked of them differs from one version's types to the next.
 Module: TypeAlias = Any
@@ -108,7 +109,7 @@ class Part:
             last = 0 if self.call.last_first else self._lengths(gradient) - 1
             state_gradient = np.asarray(self.state_gradient, np.float32)
             gradient[samples, last] += state_gradient.reshape(len(gradient), -1)
-        return {"activation": output, "output_gradient": gradient}
+        return {ACTIVATION: output, OUTPUT_GRADIENT: gradient}
 
     def _in_time(self, values: Any) -> Array:  # an array of JAX
         array = np.array(values, np.float32)

@@ -12,6 +12,7 @@ from tb_rnn_plugin import cells, record
 from tb_rnn_plugin.capture import layer_choice
 from tb_rnn_plugin.capture.flax_layers import Half, Layer, Module, Path, parameter, variable
 from tb_rnn_plugin.description import LayerDescription, ModelDescription, not_picked
+from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
 
 _HIGHEST_WEIGHT_RANK = 5  # of a LayerRecord's matrices
 # These hold modules, and are never called.
@@ -264,7 +265,7 @@ def _description(model: Module, layer: Layer) -> LayerDescription:
             direction: {matrix: _shape(module, paths) for matrix, paths in layer.halves[direction].parameters.items()}
             for direction, module in halves.items()
         },
-        sequences=dict.fromkeys(("activation", "output_gradient"), _channels(layer, first)),
+        sequences=dict.fromkeys((ACTIVATION, OUTPUT_GRADIENT), _channels(layer, first)),
         kind=_kind(first) if len(halves) == 1 else f"Bidirectional({_kind(first)})",
         settings=_settings(first),
     )

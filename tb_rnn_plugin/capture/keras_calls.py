@@ -11,6 +11,7 @@ from keras.src.backend import AutocastScope  # Keras has no public way to a weig
 from tb_rnn_plugin.capture import keras_layers
 from tb_rnn_plugin.capture.keras_layers import Layer, RecordedLayer
 from tb_rnn_plugin.capture.keras_recorded_layer import is_float
+from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
 
 Tensor: TypeAlias = Any
 Model: TypeAlias = Any
@@ -66,7 +67,7 @@ def part(tensors: Sequence[Tensor], gradients: Sequence[Tensor]) -> dict[str, Te
         return {}
     of_output, *of_states = gradients
     states = {f"{keras_layers.STATE_GRADIENT}{index}": gradient for index, gradient in enumerate(of_states)}
-    return {keras_layers.ACTIVATION: tensors[0], keras_layers.OUTPUT_GRADIENT: of_output, **states}
+    return {ACTIVATION: tensors[0], OUTPUT_GRADIENT: of_output, **states}
 
 
 def inputs(layer: Layer, arguments: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -10,8 +10,6 @@ from tb_rnn_plugin import cells, record
 from tb_rnn_plugin.capture import keras_recurrence, layer_choice
 from tb_rnn_plugin.capture.keras_layers import RecurrentLayer, offered
 from tb_rnn_plugin.capture.keras_recorded_layer import (
-    ACTIVATION,
-    OUTPUT_GRADIENT,
     Layer,
     RecordedLayer,
     Variable,
@@ -19,6 +17,7 @@ from tb_rnn_plugin.capture.keras_recorded_layer import (
     keras_of,
 )
 from tb_rnn_plugin.description import LayerDescription, ModelDescription, Penalty, not_picked
+from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
 from tb_rnn_plugin.recurrence.half import CannotDerive
 from tb_rnn_plugin.recurrence.layer import default_channels
 

@@ -8,14 +8,15 @@ Recurrent layers are recorded without a trace in the training, to the last bit. 
 sends, gradients of weights above all, in another way than what it doesn't.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import jax
 import keras
 
 from tb_rnn_plugin import record
-from tb_rnn_plugin.capture import keras_calls, keras_taps, taps
+from tb_rnn_plugin.capture import keras_calls, keras_taps
 from tb_rnn_plugin.capture.keras_jax_recorder import Recorder, arrays, synchronise
 from tb_rnn_plugin.capture.keras_layers import RecordedLayer
 from tb_rnn_plugin.capture.keras_recurrence import Recurrences
@@ -31,39 +32,19 @@ def make_taps(
     model: Model,
     layers: Sequence[RecordedLayer],
     *,
-    every: int,
-    samples: int | None,
     optimizer: Optimizer | None = None,
-    quantities: Collection[str] | None = None,
-    keep_inputs: bool = False,
-    bptt: bool = True,
+    **options: Any,  # those of KerasTaps
 ) -> keras_taps.KerasTaps:
     """Attaches taps; the first pass is recorded.
 
     Args:
         model: The Keras model.
         layers: Its layers to be recorded.
-        every: How often is written.
-        samples: Of how many samples the arrays are kept.
         optimizer: Whose `apply` or `stateless_apply` gets the weight gradients; None where it isn't known.
-        quantities: What is recorded; None: everything.
-        keep_inputs: Whether each layer's input, initial state and mask are kept too, in the `inputs` of the taps.
-        bptt: Whether what follows from the recurrence is computed.
+        **options: As `KerasTaps` takes them.
     """
-    wanted = taps.checked_quantities(quantities)
-    derives = bool(taps.derived_quantities(wanted, bptt=bptt))  # which takes weights and inputs
-    matrices = derives or wanted is None or not wanted.isdisjoint(record.MATRIX_QUANTITIES)
-    recorder = Recorder(model, layers, optimizer=optimizer, matrices=matrices, keep_inputs=keep_inputs or derives)
-    return keras_taps.KerasTaps(
-        model,
-        layers,
-        recorder,
-        every=every,
-        samples=samples,
-        quantities=quantities,
-        keep_inputs=keep_inputs,
-        bptt=bptt,
-    )
+    make_recorder = functools.partial(Recorder, model, layers, optimizer=optimizer)
+    return keras_taps.KerasTaps(model, layers, make_recorder, **options)
 
 
 class FixedPass:

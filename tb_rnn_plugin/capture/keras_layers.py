@@ -8,11 +8,9 @@ from tb_rnn_plugin.capture import layer_choice
 from tb_rnn_plugin.capture.keras_other_layer import OtherLayer, can_be_recorded
 from tb_rnn_plugin.capture.keras_pass import Pass
 from tb_rnn_plugin.capture.keras_recorded_layer import (
-    ACTIVATION,
     INITIAL_STATE,
     INPUT,
     MASK,
-    OUTPUT_GRADIENT,
     STATE_GRADIENT,
     Array,
     Layer,
@@ -29,11 +27,9 @@ from tb_rnn_plugin.capture.keras_recurrent_layer import RecurrentLayer
 
 # What the taps of each backend need, in one place.
 __all__ = [
-    "ACTIVATION",
     "INITIAL_STATE",
     "INPUT",
     "MASK",
-    "OUTPUT_GRADIENT",
     "STATE_GRADIENT",
     "Array",
     "Layer",

@@ -7,8 +7,6 @@ import keras
 
 from tb_rnn_plugin import cells
 from tb_rnn_plugin.capture.keras_recorded_layer import (
-    ACTIVATION,
-    OUTPUT_GRADIENT,
     SEQUENCE_RANK,
     Array,
     Layer,
@@ -20,6 +18,7 @@ from tb_rnn_plugin.capture.keras_recorded_layer import (
     keras_of,
     named_variables,
 )
+from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

@@ -25,8 +25,6 @@ Array: TypeAlias = npt.NDArray[Any]
 
 #: What one tap on one call leaves behind: "activation", "output_gradient", and more under the names below.
 Part: TypeAlias = Mapping[str, Array]
-ACTIVATION = "activation"
-OUTPUT_GRADIENT = "output_gradient"
 STATE_GRADIENT = "state_gradient/"  # + the state's index; where a layer returns its last states
 INPUT = "input"
 MASK = "mask"

@@ -8,11 +8,9 @@ import numpy as np
 from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import cudnn_weights
 from tb_rnn_plugin.capture.keras_recorded_layer import (
-    ACTIVATION,
     INITIAL_STATE,
     INPUT,
     MASK,
-    OUTPUT_GRADIENT,
     SEQUENCE_RANK,
     STATE_GRADIENT,
     Array,
@@ -23,6 +21,7 @@ from tb_rnn_plugin.capture.keras_recorded_layer import (
     Variable,
     named_variables,
 )
+from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
 
 _MATRICES = (record.KERNEL, record.RECURRENT_KERNEL, record.BIAS)
 

@@ -10,11 +10,12 @@ from tb_rnn_plugin.capture import keras_layers, taps
 from tb_rnn_plugin.capture.keras_layers import Array, Part, RecordedLayer
 from tb_rnn_plugin.capture.keras_recurrence import Recurrences
 from tb_rnn_plugin.capture.recurrences import Derivation
+from tb_rnn_plugin.quantity_names import OUTPUT_GRADIENT
 
 Model: TypeAlias = Any
 Matrices: TypeAlias = Mapping[tuple[str, str], Array]
 
-_SCALED = (keras_layers.OUTPUT_GRADIENT, keras_layers.STATE_GRADIENT)
+_SCALED = (OUTPUT_GRADIENT, keras_layers.STATE_GRADIENT)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -72,6 +73,18 @@ class Recorder(Protocol):
         """What was recorded since it was armed."""
 
 
+class MakeRecorder(Protocol):
+    """Makes a backend's recorder."""
+
+    def __call__(self, *, matrices: bool, keep_inputs: bool) -> Recorder:
+        """Makes one.
+
+        Args:
+            matrices: Whether weights and their gradients are recorded.
+            keep_inputs: Whether what the calls are given is.
+        """
+
+
 class KerasTaps(taps.Taps):
     """Taps on the layers of a Keras model, in the user's own training step."""
 
@@ -79,7 +92,7 @@ class KerasTaps(taps.Taps):
         self,
         model: Model,
         layers: Sequence[RecordedLayer],
-        recorder: Recorder,
+        make_recorder: MakeRecorder,
         *,
         every: int,
         samples: int | None,
@@ -92,7 +105,7 @@ class KerasTaps(taps.Taps):
         Args:
             model: The Keras model.
             layers: Its layers to be recorded.
-            recorder: Records them, and what their calls are given if that is kept or computed with.
+            make_recorder: Makes what records them.
             every: How often is written.
             samples: Of how many samples the arrays are kept.
             quantities: What is recorded; None: everything.
@@ -104,14 +117,17 @@ class KerasTaps(taps.Taps):
         self.inputs: dict[str, dict[str, Array]] = {}
         self._model = model
         self._layers = layers
-        self._recorder = recorder
         self._keep_inputs = keep_inputs
         self._recurrences = Recurrences(layers, Derivation(quantities=self.derived, samples=samples))
+        derives = self._recurrences.wanted  # which takes weights and inputs
+        self._recorder = make_recorder(
+            matrices=derives or self.wants(*record.MATRIX_QUANTITIES), keep_inputs=keep_inputs or derives
+        )
         self._train_function = getattr(model, "train_function", None)
         self._armed = False
         self._attached = True
         self._said: set[str] = set()
-        recorder.attach()
+        self._recorder.attach()
         self.arm(armed=True)
 
     @property

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tb_rnn_plugin.capture import keras_layers
 from tb_rnn_plugin.capture.keras_layers import Array
 from tb_rnn_plugin.capture.keras_tensorflow_store import to_numpy
+from tb_rnn_plugin.quantity_names import OUTPUT_GRADIENT
 
 Tensor: TypeAlias = Any
 Optimizer: TypeAlias = Any
@@ -34,7 +35,7 @@ def divided(array: Array, scale: Array | None) -> Array:
 
 def unscaled(call: Sequence[Mapping[str, Array]], scale: Array | None) -> tuple[dict[str, Array], ...]:
     """The parts of a call, with the loss scale taken out of the gradients."""
-    scaled = (keras_layers.OUTPUT_GRADIENT, keras_layers.STATE_GRADIENT)
+    scaled = (OUTPUT_GRADIENT, keras_layers.STATE_GRADIENT)
     return tuple(
         {n: divided(array, scale) if n.startswith(scaled) else array for n, array in part.items()} for part in call
     )

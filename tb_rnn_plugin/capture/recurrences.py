@@ -7,13 +7,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
 from tb_rnn_plugin.recurrence.half import CannotDerive, Half, Traits
 from tb_rnn_plugin.recurrence.layer import Recurrence
 
 Array: TypeAlias = npt.NDArray[Any]
 
-ACTIVATION = "activation"
-OUTPUT_GRADIENT = "output_gradient"
 INPUT = "input"
 MASK = "mask"
 INITIAL_STATE = "initial_state/"  # + the state's index, the forward ones first

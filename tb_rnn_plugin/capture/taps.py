@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
 from tb_rnn_plugin.record import MATRIX_QUANTITIES, LayerRecord
 from tb_rnn_plugin.recurrence import layer as recurrent_layer
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 #: What taps can record.
 QUANTITIES = (
-    "activation",
-    "output_gradient",
+    ACTIVATION,
+    OUTPUT_GRADIENT,
     *recurrent_layer.QUANTITIES,
     *MATRIX_QUANTITIES,
 )

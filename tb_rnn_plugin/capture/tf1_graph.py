@@ -15,6 +15,7 @@ from tf_keras.api._v1.keras.backend import get_session
 from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import keras_layers
 from tb_rnn_plugin.capture.keras_layers import Array, RecordedLayer
+from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
 
 Model: TypeAlias = Any
 Tensor: TypeAlias = Any
@@ -114,4 +115,4 @@ def _part(outputs: Sequence[Tensor], gradients: Mapping[int, Tensor]) -> dict[st
         return {}
     of_output, *of_states = (gradients[id(o)] if id(o) in gradients else tf.zeros_like(o) for o in outputs)
     states = {f"{keras_layers.STATE_GRADIENT}{index}": gradient for index, gradient in enumerate(of_states)}
-    return {keras_layers.ACTIVATION: outputs[0], keras_layers.OUTPUT_GRADIENT: of_output, **states}
+    return {ACTIVATION: outputs[0], OUTPUT_GRADIENT: of_output, **states}

@@ -10,6 +10,7 @@ from torch import nn
 from tb_rnn_plugin.capture import torch_taps
 from tb_rnn_plugin.capture.torch_layers import Layer
 from tb_rnn_plugin.capture.torch_taps import Call, Clock, Gradient, Hook, Sequences, Tap
+from tb_rnn_plugin.quantity_names import ACTIVATION, BPTT_GRADIENT, CELL_STATE, CELL_STATE_GRADIENT, OUTPUT_GRADIENT
 
 Node = torch.autograd.graph.Node
 
@@ -137,18 +138,18 @@ class _CellSequence(Call):
 
     def sequences(self, layer: Layer) -> Sequences:
         """Activation, its total gradient, and, where it can be told, the part that came by the direct path."""
-        made: Sequences = {torch_taps.ACTIVATION: _over_time([step.outputs[0] for step in self.steps])}
+        made: Sequences = {ACTIVATION: _over_time([step.outputs[0] for step in self.steps])}
         has_cell_state = len(self.steps[0].outputs) > 1
         if has_cell_state:
-            made[torch_taps.CELL_STATE] = _over_time([step.outputs[1] for step in self.steps])
+            made[CELL_STATE] = _over_time([step.outputs[1] for step in self.steps])
         if self.arrived:
-            made[torch_taps.BPTT_GRADIENT] = self._totals(0)
+            made[BPTT_GRADIENT] = self._totals(0)
             if has_cell_state:
-                made[torch_taps.CELL_STATE_GRADIENT] = self._totals(1)
+                made[CELL_STATE_GRADIENT] = self._totals(1)
             direct = [step.direct() for step in self.steps]
             known = [gradient for gradient in direct if gradient is not None]
             if len(known) == len(direct):
-                made[torch_taps.OUTPUT_GRADIENT] = _over_time(known)
+                made[OUTPUT_GRADIENT] = _over_time(known)
             else:
                 self.clock.notices.say(
                     f"direct {layer.name}",

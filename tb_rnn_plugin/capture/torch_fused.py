@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 from tb_rnn_plugin.capture import torch_taps
 from tb_rnn_plugin.capture.torch_layers import Layer, RecurrentLayer
 from tb_rnn_plugin.capture.torch_taps import Call, Clock, Gradient, Hook, Sequences, Tap
+from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
 
 Function: TypeAlias = Callable[..., tuple[torch.Tensor, ...]]
 
@@ -191,9 +192,9 @@ class _FusedCall(Call):
         output = self.outputs[index] if index < len(self.outputs) else None
         if output is None:
             return {}
-        made: Sequences = {torch_taps.ACTIVATION: self._samples_first(output.activation, batch_first=True)}
+        made: Sequences = {ACTIVATION: self._samples_first(output.activation, batch_first=True)}
         if self.arrived:
-            made[torch_taps.OUTPUT_GRADIENT] = self._output_gradient(output, made[torch_taps.ACTIVATION])
+            made[OUTPUT_GRADIENT] = self._output_gradient(output, made[ACTIVATION])
         if self._keep_inputs:
             made |= self._inputs(output, index)
         return made

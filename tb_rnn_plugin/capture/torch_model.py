@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from tb_rnn_plugin.capture import layer_choice, torch_layers, torch_taps
+from tb_rnn_plugin.capture import layer_choice, torch_layers
 from tb_rnn_plugin.capture.torch_layers import Layer, OtherLayer, RecurrentLayer, Wrapper
 from tb_rnn_plugin.description import LayerDescription, ModelDescription, not_picked
+from tb_rnn_plugin.quantity_names import ACTIVATION, BPTT_GRADIENT, CELL_STATE, CELL_STATE_GRADIENT, OUTPUT_GRADIENT
 from tb_rnn_plugin.recurrence.layer import default_channels
 
 _KINDS = (("lstm", nn.LSTM | nn.LSTMCell), ("gru", nn.GRU | nn.GRUCell), ("rnn", nn.RNN | nn.RNNCell))
@@ -236,9 +237,9 @@ def _channels(layer: Layer) -> dict[str, int | None]:
         channels: int | None = (layer.projection or layer.units) * len(layer.directions)
     else:
         channels = next((of(layer.module) for kind, of in _CHANNELS if isinstance(layer.module, kind)), None)
-    quantities = [torch_taps.ACTIVATION, torch_taps.OUTPUT_GRADIENT]
+    quantities = [ACTIVATION, OUTPUT_GRADIENT]
     if isinstance(layer, RecurrentLayer) and layer.index is None:  # of a cell, all states pass through its tap
-        quantities.append(torch_taps.BPTT_GRADIENT)
+        quantities.append(BPTT_GRADIENT)
         if layer.cell == "lstm":
-            quantities += [torch_taps.CELL_STATE, torch_taps.CELL_STATE_GRADIENT]
+            quantities += [CELL_STATE, CELL_STATE_GRADIENT]
     return dict.fromkeys(quantities, channels)

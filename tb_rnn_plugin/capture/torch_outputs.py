@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
-from tb_rnn_plugin.capture import torch_taps
 from tb_rnn_plugin.capture.torch_layers import Layer, OtherLayer
 from tb_rnn_plugin.capture.torch_taps import Call, Clock, Gradient, Hook, Sequences, Tap
+from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
 
 _RANKS = (2, 3)
 # More timesteps than any loop has: bounds the memory of one without a backward pass.
@@ -47,13 +47,13 @@ class _Output(Call):
         Of a cell of one's own in a loop, whose output comes back as its state, that is all of the gradient: what comes
         back through time can't be told from the direct path.
         """
-        made = {torch_taps.ACTIVATION: torch.cat(self._parts, dim=1)}
+        made = {ACTIVATION: torch.cat(self._parts, dim=1)}
         if self.arrived:
             arrived = [
                 torch.zeros_like(part) if gradient.total is None else self._layer.in_time(gradient.total)
                 for part, gradient in zip(self._parts, self._gradients, strict=True)
             ]
-            made[torch_taps.OUTPUT_GRADIENT] = torch.cat(arrived, dim=1)
+            made[OUTPUT_GRADIENT] = torch.cat(arrived, dim=1)
         return made
 
 

@@ -14,6 +14,7 @@ from tb_rnn_plugin.capture.torch_fused import FusedTap
 from tb_rnn_plugin.capture.torch_layers import FRAMEWORK, Array, Layer, OtherLayer, RecurrentLayer, as_array
 from tb_rnn_plugin.capture.torch_outputs import OutputTap
 from tb_rnn_plugin.capture.torch_taps import Clock, Sequences, Tap
+from tb_rnn_plugin.quantity_names import ACTIVATION, BPTT_GRADIENT, CELL_STATE_GRADIENT, OUTPUT_GRADIENT
 from tb_rnn_plugin.recurrence.half import CannotDerive
 from tb_rnn_plugin.recurrence.layer import Recurrence
 
@@ -22,12 +23,12 @@ Matrices = Mapping[str, Mapping[str, Array]]
 
 _INPUTS = (torch_taps.INPUT, torch_taps.MASK, torch_taps.INITIAL_STATE, torch_taps.STATE_GRADIENT)
 _OF_GRADIENTS = (
-    torch_taps.OUTPUT_GRADIENT,
-    torch_taps.BPTT_GRADIENT,
-    torch_taps.CELL_STATE_GRADIENT,
+    OUTPUT_GRADIENT,
+    BPTT_GRADIENT,
+    CELL_STATE_GRADIENT,
     torch_taps.STATE_GRADIENT,
 )
-_OF_LOOPS = (torch_taps.ACTIVATION, torch_taps.OUTPUT_GRADIENT)
+_OF_LOOPS = (ACTIVATION, OUTPUT_GRADIENT)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -106,10 +107,10 @@ class Recorded:
             return None
         # Of a cell, what came back through time was recorded, and is in no need of being computed.
         sequences = {name: self.own[name] for name in _OF_LOOPS if name in self.own}
-        if torch_taps.BPTT_GRADIENT in self.own:
-            sequences.pop(torch_taps.OUTPUT_GRADIENT, None)
-        timesteps = self.sequences[torch_taps.ACTIVATION].shape[1]
-        if timesteps != sequences[torch_taps.ACTIVATION].shape[1]:
+        if BPTT_GRADIENT in self.own:
+            sequences.pop(OUTPUT_GRADIENT, None)
+        timesteps = self.sequences[ACTIVATION].shape[1]
+        if timesteps != sequences[ACTIVATION].shape[1]:
             raise CannotDerive(f"another process's part of the batch is longer: {timesteps} timesteps")
         return recurrences.recurrence_of(
             traits,
@@ -257,7 +258,7 @@ def _arrays(sequences: Sequences, factor: float) -> dict[str, Array]:
         name: as_array(
             tensor,
             factor if name.startswith(_OF_GRADIENTS) else 1.0,
-            is_copy=name == torch_taps.ACTIVATION,  # the layer's own output may change
+            is_copy=name == ACTIVATION,  # the layer's own output may change
         )
         for name, tensor in sequences.items()
     }

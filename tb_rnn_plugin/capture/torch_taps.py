@@ -15,11 +15,6 @@ from tb_rnn_plugin.capture.torch_layers import Layer
 
 #: Quantity to (samples, timesteps, channels). Inputs and states, where they are kept, are named as keras_layers does.
 Sequences: TypeAlias = dict[str, torch.Tensor]
-ACTIVATION = "activation"
-OUTPUT_GRADIENT = "output_gradient"
-BPTT_GRADIENT = "bptt_gradient"
-CELL_STATE = "cell_state"
-CELL_STATE_GRADIENT = "cell_state_gradient"
 INPUT = "input"
 MASK = "mask"
 INITIAL_STATE = "initial_state/"

@@ -1,7 +1,10 @@
 """Why a measure is not there: a sentence in place of an empty cell."""
 
 from tb_rnn_plugin.diagnostics import catalogue as names
-from tb_rnn_plugin.diagnostics.histories import BPTT_GRADIENT, LayerHistory
+from tb_rnn_plugin.diagnostics.histories import (
+    LayerHistory,
+)
+from tb_rnn_plugin.quantity_names import BPTT_GRADIENT
 from tb_rnn_plugin.record import WEIGHTS
 
 _EARLIER = "these logs hold no measures; an earlier version wrote them."

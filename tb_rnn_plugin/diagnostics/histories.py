@@ -13,13 +13,12 @@ from tb_rnn_plugin.diagnostics import gradient_profile
 from tb_rnn_plugin.diagnostics.catalogue import MeasureKey
 from tb_rnn_plugin.diagnostics.exploding import over_running_median
 from tb_rnn_plugin.diagnostics.thresholds import Thresholds
+from tb_rnn_plugin.quantity_names import BPTT_GRADIENT
 from tb_rnn_plugin.record import WEIGHT_GRADIENTS, WEIGHTS
 from tb_rnn_plugin.rnn_data_pb2 import Layer, Measure, QuantitySummary
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-BPTT_GRADIENT = "bptt_gradient"
-OUTPUT_GRADIENT = "output_gradient"
 
 _OF_UNITS = frozenset({names.DEAD_UNITS, names.DORMANT_UNITS, names.DEAD_WEIGHTS, names.LARGE_WEIGHTS})
 _OF_WIDTH = frozenset({names.EFFECTIVE_RANK, names.PARTICIPATION_RATIO})

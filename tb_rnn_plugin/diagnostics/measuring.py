@@ -19,13 +19,9 @@ from tb_rnn_plugin.diagnostics.spectral_radius import spectral_radius
 from tb_rnn_plugin.diagnostics.thresholds import DEFAULT, Thresholds
 from tb_rnn_plugin.diagnostics.unit_activity import dead_units, dormancy
 from tb_rnn_plugin.diagnostics.weight_measures import channel_norms, count_dead, count_large, update_ratio
+from tb_rnn_plugin.quantity_names import ACTIVATION, BPTT_GRADIENT, GATE, OUTPUT_GRADIENT
 from tb_rnn_plugin.record import BIAS, RECURRENT_KERNEL, WEIGHTS, FloatArray, LayerRecord, Matrices
-from tb_rnn_plugin.recurrence.layer import BPTT_GRADIENT
 from tb_rnn_plugin.rnn_data_pb2 import Measure
-
-ACTIVATION = "activation"
-OUTPUT_GRADIENT = "output_gradient"
-_GATE = "gate/"
 
 # Dear measures take at most this share of the time, all of them together: eigenvalues of 256 units are 20 ms of work,
 # and several times that where the BLAS of numpy and the training fight for the same cores. Of wider layers than these
@@ -65,7 +61,7 @@ class Measuring:
             found = self._of_activation(record, samples, thresholds)
         elif quantity == BPTT_GRADIENT:
             found = _of_gradient_through_time(record)
-        elif quantity.startswith(_GATE):
+        elif quantity.startswith(GATE):
             found = self._of_gate(record, quantity, samples, thresholds)
         else:
             return []
@@ -122,7 +118,7 @@ class Measuring:
     def _of_gate(
         self, record: LayerRecord, quantity: str, samples: int | None, thresholds: Thresholds
     ) -> Iterator[Measure]:
-        gate = quantity.removeprefix(_GATE)
+        gate = quantity.removeprefix(GATE)
         if gate in NOT_GATES:
             return
         for direction in record.directions:

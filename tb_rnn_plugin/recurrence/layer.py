@@ -6,13 +6,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from tb_rnn_plugin import cells
+from tb_rnn_plugin.quantity_names import BPTT_GRADIENT, CELL_STATE, CELL_STATE_GRADIENT, GATE
 from tb_rnn_plugin.recurrence.activations import Array
 from tb_rnn_plugin.recurrence.half import CannotDerive, Half
-
-BPTT_GRADIENT = "bptt_gradient"
-CELL_STATE = "cell_state"
-CELL_STATE_GRADIENT = "cell_state_gradient"
-GATE = "gate/"  # + its name
 
 #: What can be computed of some layer, in the order in which it is recorded.
 QUANTITIES: tuple[str, ...] = (
@@ -179,11 +175,7 @@ def _reach(
 
 
 __all__ = [
-    "BPTT_GRADIENT",
-    "CELL_STATE",
-    "CELL_STATE_GRADIENT",
     "DEFAULT_QUANTITIES",
-    "GATE",
     "QUANTITIES",
     "CannotDerive",
     "Reach",
