@@ -70,19 +70,18 @@ class HistoryData:
     def _history(
         self, context: Any, experiment: str, series: SeriesKey, listed: ListedSeries, thresholds: Thresholds
     ) -> QuantityHistory:
-        summaries = self._data.summaries(context, experiment, series)
-        version = (len(summaries), summaries[-1].step, summaries[-1].wall_time) if summaries else None
-        return self._histories.get(
-            (experiment, series, thresholds),
-            version,
-            lambda: quantity_history(
+        def read() -> QuantityHistory:
+            summaries = self._data.summaries(context, experiment, series)
+            return quantity_history(
                 listed.metadata.layer,
                 series.quantity,
                 [one.step for one in summaries],
                 [one.summary for one in summaries],
                 thresholds,
-            ),
-        )
+            )
+
+        version = self._data.summaries_version(context, experiment, series)
+        return self._histories.get((experiment, series, thresholds), version, read)
 
     def loss(self, context: Any, experiment: str, run: str) -> Loss | None:
         """The scalar of a run, or of the run "train" below it, that seems to be its loss."""

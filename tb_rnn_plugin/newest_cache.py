@@ -11,9 +11,11 @@ _Value = TypeVar("_Value")
 class NewestCache(Generic[_Value]):
     """Remembers the newest value of each key, the latest-used keys only."""
 
-    def __init__(self, size: int) -> None:
-        """Keeps the values of `size` keys."""
+    def __init__(self, size: int, weight: Callable[[_Value], int] = lambda _: 1) -> None:
+        """Keeps values that together weigh at most `size`: so many keys, where nothing is said of what each weighs."""
         self._size = size
+        self._weight = weight
+        self._weights = 0
         self._values: OrderedDict[object, tuple[object, _Value]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -26,13 +28,19 @@ class NewestCache(Generic[_Value]):
                 return known[1]
         value = read()
         with self._lock:
+            if key in self._values:
+                self._drop(key)
             self._values[key] = version, value
-            self._values.move_to_end(key)
-            while len(self._values) > self._size:
-                self._values.popitem(last=False)
+            self._weights += self._weight(value)
+            while self._weights > self._size:
+                self._drop(next(iter(self._values)))
         return value
+
+    def _drop(self, key: object) -> None:
+        self._weights -= self._weight(self._values.pop(key)[1])
 
     def clear(self) -> None:
         """Forgets everything."""
         with self._lock:
             self._values.clear()
+            self._weights = 0

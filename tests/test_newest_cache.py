@@ -24,3 +24,28 @@ def test_only_the_newest_version_of_the_latest_used_keys_is_remembered() -> None
     cache.clear()
     assert value("b", 1) == "b1"
     assert reads == ["b1", "b1"]
+
+
+def test_values_are_let_go_by_their_weight() -> None:
+    cache: NewestCache[str] = NewestCache(10, len)
+    reads: list[str] = []
+
+    def value(key: str, text: str, version: int = 1) -> str:
+        def read() -> str:
+            reads.append(key)
+            return text
+
+        return cache.get(key, version, read)
+
+    value("a", "aaaa")
+    value("b", "bbbb")
+    value("a", "aaaaaa", 2)  # what it weighed before no longer counts
+    assert value("b", "") == "bbbb"
+    value("c", "c")  # one too many: a was used longest ago
+    assert (value("b", ""), value("c", "")) == ("bbbb", "c")
+    assert reads == ["a", "b", "a", "c"]
+    assert value("d", "d" * 11) == "d" * 11  # too heavy to be remembered at all
+    reads.clear()
+    value("d", "d")
+    value("b", "b")
+    assert reads == ["d", "b"]
