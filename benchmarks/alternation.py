@@ -4,6 +4,7 @@ import dataclasses
 import statistics
 import time
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 from benchmarks.table import Row, print_table
 from tb_rnn_plugin import rnn_summary
@@ -27,26 +28,30 @@ class Variant:
 
 
 def compare(title: str, variants: Mapping[str, Variant], *, rounds: int) -> None:
-    """Prints what a step of each variant costs, as the median ratio to a block of the first one in the same round.
+    """Prints what a step of each variant costs, against steps of the first one right before and right after.
 
-    A block ends when all that was logged in it is in the file.
+    One variant after the other, for what is done every so many seconds must not find that others had these seconds. A
+    block ends when all that was logged in it is in the file.
     """
-    for name, variant in variants.items():
-        print(f"warming up: {name} …", flush=True)
-        _seconds(variant.steps, WARM_UP_STEPS)
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
-    for round_ in range(rounds):
-        print(f"round {round_ + 1} of {rounds} …", flush=True)
-        for name, variant in variants.items():
-            seconds[name].append(_seconds(variant.steps, BLOCK) / BLOCK)
-    plain = next(iter(seconds.values()))
+    (first, plain), *others = variants.items()
+    _seconds(plain.steps, WARM_UP_STEPS)
+    of_plain: list[float] = []
     rows = []
-    for name, variant in variants.items():
-        ratios = [own / other for own, other in zip(seconds[name], plain, strict=True)]
-        rows.append(
-            Row(name, 1e3 * statistics.median(seconds[name]), "ms a step", statistics.median(ratios), variant.limit)
-        )
-    print_table(f"{title}; median of {rounds} × {BLOCK} steps", rows)
+    for name, variant in others:
+        print(f"{name} …", flush=True)
+        _seconds(variant.steps, WARM_UP_STEPS)
+        seconds = []
+        around = [_seconds(plain.steps, BLOCK)]
+        for _ in range(rounds):
+            seconds.append(_seconds(variant.steps, BLOCK))
+            around.append(_seconds(plain.steps, BLOCK))
+        ratios = [2 * own / (before + after) for own, (before, after) in zip(seconds, pairwise(around), strict=True)]
+        lower, middle, upper = statistics.quantiles(ratios, n=4, method="inclusive")
+        value = 1e3 * statistics.median(seconds) / BLOCK
+        rows.append(Row(name, value, "ms a step", middle, variant.limit, quartiles=(lower, upper)))
+        of_plain += around
+    rows.insert(0, Row(first, 1e3 * statistics.median(of_plain) / BLOCK, "ms a step", 1.0))
+    print_table(f"{title}; median of {rounds} × {BLOCK} steps, and its quartiles", rows)
 
 
 def _seconds(steps: Iterator[None], count: int) -> float:

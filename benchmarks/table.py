@@ -14,6 +14,7 @@ class Row:
         ratio: How much that is of the first row's.
         limit: The most that the ratio may be.
         least: The least that the value may be.
+        quartiles: Between which half of the measured ratios lie.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Row:
     ratio: float
     limit: float | None = None
     least: float | None = None
+    quartiles: tuple[float, float] | None = None
 
     @property
     def verdict(self) -> str:
@@ -38,4 +40,6 @@ def print_table(title: str, rows: list[Row]) -> None:
     width = max(len(row.name) for row in rows)
     print(f"\n{title}")
     for row in rows:
-        print(f"  {row.name:<{width}}  {row.value:9.2f} {row.unit:<10}  {row.ratio:6.3f} ×  {row.verdict}".rstrip())
+        spread = "" if row.quartiles is None else f"{row.quartiles[0]:.3f}–{row.quartiles[1]:.3f}"
+        ratio = f"{row.ratio:6.3f} ×  {spread:<13}"
+        print(f"  {row.name:<{width}}  {row.value:9.2f} {row.unit:<10}  {ratio}  {row.verdict}".rstrip())

@@ -19,6 +19,9 @@ _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 _MASK_DELTA = 0xA282EAD8
 
+# Pieces of fewer bytes are put together before they are written.
+_SMALL = 32 * 1024
+
 
 class BinaryWriter(Protocol):
     """What a record is written to: a file, or TensorBoard's GFile."""
@@ -38,10 +41,15 @@ def masked_crc32c(*data: bytes) -> int:
 def write_record(file: BinaryWriter, *data: bytes) -> None:
     """Appends one record, given in pieces: a crash leaves it whole, or torn at the end of the file."""
     length = _LENGTH.pack(sum(map(len, data)))
-    file.write(length + _CRC.pack(masked_crc32c(length)))
-    for piece in data:  # putting megabytes together would copy them
-        file.write(piece)
-    file.write(_CRC.pack(masked_crc32c(*data)))
+    together = [length, _CRC.pack(masked_crc32c(length))]
+    for piece in data:
+        if len(piece) < _SMALL:  # a call for each would hand over the GIL, and wait for it, dozens of times
+            together.append(piece)
+        else:  # putting megabytes together would copy them
+            file.write(b"".join(together))
+            file.write(piece)
+            together = []
+    file.write(b"".join([*together, _CRC.pack(masked_crc32c(*data))]))
 
 
 def read_events(path: Path) -> Iterator[event_pb2.Event]:

@@ -17,7 +17,7 @@ _WIDEST = 4096
 _LEAST, _MOST = 1e-30, 1e37
 
 # Numbers that are worked on at once: they stay in the processor's cache from one operation to the next.
-_CHUNK = 32 * 1024
+_CHUNK = 64 * 1024
 
 
 def rows_of(flat: FloatArray) -> list[FloatArray]:
@@ -28,12 +28,12 @@ def rows_of(flat: FloatArray) -> list[FloatArray]:
 
 def row_sums(rows: FloatArray) -> Sums:
     """The sum of each row, of (rows, columns)."""
-    return _summed(rows, lambda block: block.sum(axis=1), np.isfinite)
+    return _summed(rows, lambda block: np.einsum("rc->r", block), np.isfinite)
 
 
 def row_magnitudes(rows: FloatArray) -> Sums:
     """The sum of the magnitudes in each row, of (rows, columns)."""
-    return _summed(rows, lambda block: np.abs(block).sum(axis=1), np.isfinite)
+    return _summed(rows, lambda block: np.einsum("rc->r", np.abs(block)), np.isfinite)
 
 
 def row_squares(rows: FloatArray) -> Sums:

@@ -13,6 +13,7 @@ from tb_rnn_plugin.rnn_data_pb2 import LinearHistogram, Statistics
 from tb_rnn_plugin.summary_statistics import (
     PROFILE_QUANTILES,
     array_statistics,
+    even_sample,
     matrix_statistics,
     quantity_summary,
     thin,
@@ -279,6 +280,54 @@ def test_the_summary_of_a_long_bidirectional_layer_stays_small() -> None:
     sizes = {one.quantity: len(one.summary) for one in encoding.encode(layer, samples=1, dtype="float32")}
     assert sizes.pop("bptt_gradient") < 6200  # as wild as float32 can be
     assert max(sizes.values()) < 4600, sizes
+
+
+def test_a_long_sequence_is_counted_in_an_even_sample_and_measured_whole() -> None:
+    """Its histograms are those of all numbers, but for chance; nothing else is left to chance."""
+    samples, timesteps, units = 8, 100, 256
+    activation = np.tanh(RNG.standard_normal((samples, timesteps, units))).astype(np.float32)
+    activation[5, 17, 3] = 40  # one number, which a sample may miss
+    activation[2, 60, 9] = np.nan
+    record = LayerRecord("lstm", units=units, sequences={"activation": activation})
+    (statistics,), _ = quantity_summary(record, "activation")
+    finite = activation[np.isfinite(activation)].astype(np.float64)
+
+    assert (statistics.count, statistics.nan_count, statistics.maximum) == (activation.size, 1, 40)
+    assert statistics.l2_norm == pytest.approx(np.sqrt(np.square(finite).sum()), rel=1e-6)
+    assert statistics.first_nonfinite_timestep == 60
+
+    counted = statistics.histogram_count
+    assert 65536 - 1 <= counted <= 65536
+    assert sum(statistics.values.counts) == counted
+    magnitudes = statistics.magnitudes
+    assert sum(magnitudes.negative) + sum(magnitudes.positive) + magnitudes.zero == counted
+    bins = statistics.values
+    edges = (bins.first_bin + np.arange(len(bins.counts) + 1)) * 2.0**bins.exponent
+    assert edges[0] <= finite.min()
+    assert finite.max() < edges[-1]
+    of_all = np.histogram(finite, edges)[0]
+    assert np.array(bins.counts) / counted == pytest.approx(of_all / finite.size, abs=0.01)
+
+
+def test_what_is_counted_of_a_sequence_meets_every_timestep_and_no_period() -> None:
+    timesteps, width = 100, 512
+    rows = np.broadcast_to(np.arange(16 * timesteps, dtype=np.float32)[:, None], (16 * timesteps, width))
+    chosen = even_sample(rows)[:, 0].astype(int)
+    assert len(chosen) * width == 65536
+    assert (np.diff(chosen) > 0).all()  # no row twice
+    assert np.bincount(chosen // timesteps, minlength=16) == pytest.approx(8, abs=1)
+    for period in (2, 5, 10, 20, 25):
+        shares = np.bincount(chosen % period, minlength=period) / len(chosen)
+        assert (shares > 0).all()
+        assert shares == pytest.approx(1 / period, abs=0.1)
+    assert (even_sample(rows)[:, 0] == chosen).all()
+
+
+def test_shorter_sequences_are_counted_whole() -> None:
+    activation = RNG.standard_normal((2, 128, 256), dtype=np.float32)
+    (statistics,), _ = quantity_summary(LayerRecord("lstm", sequences={"activation": activation}), "activation")
+    assert not statistics.HasField("histogram_count")
+    assert sum(statistics.values.counts) == activation.size == 65536
 
 
 def test_statistics_say_what_they_are_of() -> None:

@@ -23,10 +23,10 @@ from tb_rnn_plugin.quantity_names import ACTIVATION, BPTT_GRADIENT, GATE, OUTPUT
 from tb_rnn_plugin.record import BIAS, RECURRENT_KERNEL, WEIGHTS, FloatArray, LayerRecord, Matrices
 from tb_rnn_plugin.rnn_data_pb2 import Measure
 
-# Dear measures take at most this share of the time, all of them together: eigenvalues of 256 units are 20 ms of work,
-# and several times that where the BLAS of numpy and the training fight for the same cores. Of wider layers than these
-# one alone takes too long.
-_SHARE_OF_TIME = 0.01
+# Dear measures take at most this share of the time, all of them together, each one's first time apart: eigenvalues of
+# 256 units are 20 ms of work, and five times that is what they take from the training on the same cores, since the
+# threads of numpy's BLAS keep these busy while they wait. Of wider layers than these one alone takes too long.
+_SHARE_OF_TIME = 0.002
 WIDEST_SPECTRUM = 512
 WIDEST_REPRESENTATION = 1024
 _MOST_OBSERVATIONS = 8192
@@ -147,28 +147,34 @@ class Measuring:
 
 
 class _Budget:
-    """Lets dear work be done seldom enough that all of it takes a small share of the time; each has its turn."""
+    """Lets dear work be done seldom enough that all of it takes a small share of the time; each has its turn.
+
+    What has never been done is done at once, so that even a short run has all of it.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._pause_until = float("-inf")
+        self._known: set[tuple[str, ...]] = set()
         self._done: set[tuple[str, ...]] = set()
         self._let_others_go: set[tuple[str, ...]] = set()
 
     def spent(self, work: tuple[str, ...], do: Callable[[], list[Measure]]) -> list[Measure]:
         """What is measured, or nothing before it is time, and this work's turn, again."""
         start = self._clock()
-        if start < self._pause_until:
-            return []
-        if work in self._done and work not in self._let_others_go:
-            self._let_others_go.add(work)
-            return []
-        if work in self._done:  # no other work came in the meantime
-            self._done.clear()
+        known = work in self._known
+        if known:
+            if start < self._pause_until:
+                return []
+            if work in self._done and work not in self._let_others_go:
+                self._let_others_go.add(work)
+                return []
+            if work in self._done:  # no other work came in the meantime
+                self._done.clear()
         measures = do()
         end = self._clock()
         self._pause_until = end + (end - start) / _SHARE_OF_TIME
-        self._done.add(work)
+        (self._done if known else self._known).add(work)
         self._let_others_go.clear()
         return measures
 

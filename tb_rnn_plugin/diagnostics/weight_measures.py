@@ -7,7 +7,7 @@ from tb_rnn_plugin.record import FloatArray
 from tb_rnn_plugin.row_sums import row_squares, rows_of
 
 # Numbers that are worked on at once: they stay in the processor's cache from one operation to the next.
-_CHUNK = 32 * 1024
+_CHUNK = 64 * 1024
 
 
 def count_dead(weights: FloatArray, magnitude: float) -> int:

@@ -27,6 +27,8 @@ export interface PointedBar {
   high: number;
   count: number;
   total: number;
+  /** How many finite values there were: more than were counted where a sample of them was. */
+  finite: number;
 }
 
 /** The bar of a frame that holds u; null beyond its first and last. */
@@ -35,7 +37,9 @@ export function barAt(frame: Frame, { axis }: PanelAxes, u: number): PointedBar 
   if (bars === null) return null;
   const at = bars.edges.findLastIndex((edge) => edge <= u);
   if (at < 0 || at >= bars.counts.length) return null;
-  return { low: bars.edges[at], high: bars.edges[at + 1], count: bars.counts[at], total: bars.total };
+  const { count = bars.total, nan = 0, inf = 0 } = frame.block;
+  const [low, high] = bars.edges.slice(at, at + 2);
+  return { low, high, count: bars.counts[at], total: bars.total, finite: count - nan - inf };
 }
 
 /** The middle of the bar beside the one at u, of the first run that has any. */

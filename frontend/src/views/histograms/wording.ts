@@ -63,8 +63,10 @@ function interval({ low, high }: PointedBar, axis: BinAxis): string {
   return low < 0 && high > 0 ? `of magnitude below ${to}` : `from ${from} to ${to}`;
 }
 
-/** "12 of 48 values (25%) from −0.25 to −0.125". */
+/** "12 of 48 values (25%) from −0.25 to −0.125", "12 of 48 values counted of 96 (25%) …" where it is of a sample. */
 export function barText(bar: PointedBar | null, axis: BinAxis): string {
   if (bar === null) return "no values here";
-  return `${bar.count} of ${bar.total} values (${percentText(bar.count / bar.total)}) ${interval(bar, axis)}`;
+  const { count, total, finite } = bar;
+  const of = finite > total ? `${total} values counted of ${finite}` : `${total} values`;
+  return `${count} of ${of} (${percentText(count / total)}) ${interval(bar, axis)}`;
 }
