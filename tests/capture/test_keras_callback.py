@@ -123,6 +123,40 @@ def test_the_probe_sees_the_weights_of_its_step(writer: Writer) -> None:
             np.testing.assert_allclose(record.weight_gradients["forward"][matrix], array, rtol=1e-4, atol=1e-7)
 
 
+class OwnStep(keras.Sequential):
+    """A model with a training step of its own."""
+
+    def train_step(self, data: Any) -> Any:
+        return super().train_step(data)
+
+
+@pytest.mark.framework_case(
+    "Keras 3 on TensorFlow", "KerasCallback in fit: weights of the recorded pass, before its update"
+)
+@pytest.mark.parametrize("kind", [keras.Sequential, OwnStep], ids=["Keras's step", "own step"])
+@pytest.mark.parametrize("run_eagerly", [True, False], ids=["eager", "compiled"])
+def test_weights_in_fit_are_those_that_the_pass_began_with(writer: Writer, kind: Any, run_eagerly: bool) -> None:
+    keras.utils.set_random_seed(5)
+    model = kind([keras.Input((4, 3)), layers.GRU(3, name="rnn"), layers.Dense(2)])
+    model.compile(keras.optimizers.SGD(0.5), "mse", run_eagerly=run_eagerly)
+    before: dict[int, list[Array]] = {}
+
+    class Look(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch: int, logs: object = None) -> None:  # noqa: ARG002
+            before[batch] = [weight.copy() for weight in model.get_layer("rnn").get_weights()]
+
+    fit(model, capture_keras.KerasCallback("logs", every=2), Look())
+    assert list(writer.written) == [0, 2, 4]
+    for step, (record,) in writer.written.items():
+        matrices = dict(zip(("kernel", "recurrent_kernel", "bias"), before[step], strict=True))
+        for matrix, array in matrices.items():
+            np.testing.assert_array_equal(record.weights["forward"][matrix], array)
+            if step < 4:  # and the gradients are those of this very pass
+                moved = array - 0.5 * record.weight_gradients["forward"][matrix]
+                after = dict(zip(matrices, before[step + 1], strict=True))[matrix]
+                np.testing.assert_allclose(after, moved, rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.framework_case("Keras 3 on TensorFlow", "fit and validation with KerasCallback, bitwise the same")
 @pytest.mark.parametrize("probe", [None, data(3)], ids=["taps", "probe"])
 @pytest.mark.parametrize("run_eagerly", [True, False], ids=["eager", "compiled"])
