@@ -72,6 +72,10 @@ docs: $(STAMPS)/test  ## Write docs/frameworks.md from the tests
 gallery: bundle $(STAMPS)/test browser  ## Take the pictures of docs/gallery from the tab
 	$(BIN)/python -m demo.gallery
 
+.PHONY: diagnoses
+diagnoses: bundle $(STAMPS)/test browser  ## Take the pictures of docs/diagnostics from the tab
+	$(BIN)/python -m demo.diagnoses
+
 .PHONY: lock
 lock: $(BIN)/python  ## Resolve requirements/test.in anew
 	$(BIN)/pip install -q uv==0.13.9

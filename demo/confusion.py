@@ -3,12 +3,12 @@
 import argparse
 import dataclasses
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from demo.one_thread import on_one_thread
 from demo.sick_nets import HEALTHY, SICK, Expected, Framework, Net
 from tb_rnn_plugin import rnn_summary
 from tb_rnn_plugin.diagnostics.finding import Finding
@@ -21,8 +21,7 @@ EVERY = 2
 FRAMEWORKS: tuple[Framework, ...] = ("PyTorch", "Keras")
 SEEDS_OF_HEALTHY = (0, 1)
 
-_THREADS = "OMP_NUM_THREADS"
-_ALARMS = ("warning", "error")
+ALARMS = ("warning", "error")
 _PAGE = Path(__file__).parent.parent / "docs" / "diagnostics" / "confusion.md"
 
 
@@ -38,7 +37,7 @@ class Outcome:
     @property
     def first(self) -> Finding | None:
         """The first warning or error; None where there is none."""
-        return next((finding for finding in self.findings if finding.severity in _ALARMS), None)
+        return next((finding for finding in self.findings if finding.severity in ALARMS), None)
 
     @property
     def is_right(self) -> bool:
@@ -122,10 +121,7 @@ def main() -> None:
     )
     parser.add_argument("--logdir", type=Path, default=None, help="keep the logs here; left out: they are removed")
     arguments = parser.parse_args()
-    if _THREADS not in os.environ:
-        # Nets as small as these train ten times as fast on one thread, and it is too late to say so to numpy here.
-        again = [sys.executable, "-m", "demo.confusion", *sys.argv[1:]]
-        os.execve(sys.executable, again, {**os.environ, _THREADS: "1"})  # noqa: S606  # no shell is wanted
+    on_one_thread("demo.confusion")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with tempfile.TemporaryDirectory() as temporary:

@@ -75,7 +75,9 @@ def batches(net: Net, steps: int, seed: int) -> list[tuple[FloatArray, FloatArra
     return [(x, x[:, 0, :1] if net.target == "first" else x[:, :, :1].mean(axis=1) * np.float32(4)) for x in inputs]
 
 
-def _scale_recurrence(factor: float) -> Spoil:
+def scale_recurrence(factor: float) -> Spoil:
+    """Recurrent weights of which every eigenvalue is as large as a factor."""
+
     def spoil(by_direction: Mapping[str, Matrices], gates: tuple[str, ...]) -> None:
         for matrices in by_direction.values():
             orthogonal, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(UNITS, UNITS)))
@@ -84,7 +86,32 @@ def _scale_recurrence(factor: float) -> Spoil:
     return spoil
 
 
-def _set_bias(gate: str, value: float) -> Spoil:
+def scale_identity(factor: float) -> Spoil:
+    """Weights that hand each unit its own state times a factor, and no bias. Factor 1: Le, Jaitly, Hinton 2015."""
+
+    def spoil(by_direction: Mapping[str, Matrices], gates: tuple[str, ...]) -> None:
+        for matrices in by_direction.values():
+            matrices["recurrent_kernel"][...] = np.tile(np.eye(UNITS), max(len(gates), 1)) * factor
+            for name in matrices.keys() & {"bias", "other_bias"}:
+                matrices[name][...] = 0
+
+    return spoil
+
+
+def scale_weights(factor: float) -> Spoil:
+    """All weights but the biases, times a factor."""
+
+    def spoil(by_direction: Mapping[str, Matrices], gates: tuple[str, ...]) -> None:  # noqa: ARG001  # of every gate
+        for matrices in by_direction.values():
+            for matrix in ("kernel", "recurrent_kernel"):
+                matrices[matrix] *= factor
+
+    return spoil
+
+
+def set_bias(gate: str, value: float) -> Spoil:
+    """The bias of one gate, in all units."""
+
     def spoil(by_direction: Mapping[str, Matrices], gates: tuple[str, ...]) -> None:
         for matrices in by_direction.values():
             biases = cells.split_gates(matrices["bias"], gates)[gate]
@@ -116,6 +143,14 @@ def _push_gates_to_both_ends(by_direction: Mapping[str, Matrices], gates: tuple[
                 biases.reshape(-1, UNITS)[0] = 12 * (-1) ** np.arange(UNITS)
 
 
+def make_units_alike(by_direction: Mapping[str, Matrices], gates: tuple[str, ...]) -> None:
+    """Weights that a careless initialisation gives: all units have the same, and say the same."""
+    for matrices in by_direction.values():
+        for matrix in matrices.values():
+            for block in cells.split_gates(matrix, gates).values():
+                block[...] = block[..., :1]
+
+
 NAN_STEP = 24
 
 SICK = (
@@ -123,20 +158,20 @@ SICK = (
         "recurrent weights scaled to vanish",
         "rnn",
         target="first",
-        spoil=_scale_recurrence(0.05),
+        spoil=scale_recurrence(0.05),
         expected=Expected("vanishing", cells.FORWARD),
     ),
     Net(
         "recurrent weights scaled to explode",
         "rnn",
         activation="relu",
-        spoil=_scale_recurrence(3),
+        spoil=scale_recurrence(3),
         expected=Expected("exploding", cells.FORWARD),
     ),
     Net(
         "forget bias −5",
         "lstm",
-        spoil=_set_bias("forget", -5),
+        spoil=set_bias("forget", -5),
         expected=Expected("saturated_gate", cells.FORWARD, "forget"),
     ),
     Net(

@@ -12,8 +12,10 @@ from tb_rnn_plugin import cells, rnn_summary
 LAYER = "recurrent"
 
 
-def train_with_pytorch(net: Net, directory: Path, *, steps: int, every: int, seed: int) -> None:
-    """Trains one net and logs it."""
+def train_with_pytorch(
+    net: Net, directory: Path, *, steps: int, every: int, seed: int, completely: bool = False
+) -> None:
+    """Trains one net and logs it: completely, by waiting where gradients through time take longer than a step."""
     import torch  # noqa: PLC0415  # only where it is asked for
 
     torch.manual_seed(seed)
@@ -33,6 +35,8 @@ def train_with_pytorch(net: Net, directory: Path, *, steps: int, every: int, see
             loss = torch.nn.functional.mse_loss(dense(torch.cat(ends, 1)), torch.from_numpy(y))
             loss.backward()  # type: ignore[no-untyped-call]
             rnn_summary.write(taps, step=step, writer=directory)
+            if completely:
+                rnn_summary.flush(directory)
             optimizer.step()
     rnn_summary.flush(directory)
 

@@ -19,7 +19,8 @@ def main() -> None:
     """Trains, serves, and takes the pictures."""
     arguments = _arguments()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from demo.gallery import examples, pictures  # noqa: PLC0415  # imports TensorFlow, which --help should not wait for
+    from demo import screenshots  # noqa: PLC0415
+    from demo.gallery import examples  # noqa: PLC0415  # imports TensorFlow, which --help should not wait for
     from demo.tensorboard_server import free_port, serving  # noqa: PLC0415
 
     chosen = [
@@ -34,7 +35,9 @@ def main() -> None:
                 print(f"training {run} …", flush=True)
                 examples.TRAININGS[run](logs / run)
         address = stack.enter_context(serving(logs, free_port(), "--samples_per_plugin", "rnn_arrays=0"))
-        pictures.take(chosen, address, arguments.output)
+        browser = stack.enter_context(screenshots.browsing())
+        for picture in chosen:
+            screenshots.take(browser, picture, address, arguments.output)
         _write_page(arguments.output)
 
 

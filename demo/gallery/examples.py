@@ -1,38 +1,18 @@
 """see-rnn's examples, EX 1 to 13: what each trains, and which address of the tab shows it."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
 
 from demo.gallery.networks import recurrent, sparse_autoencoder
+from demo.picture import Picture
 
 LSTM, GRU, SimpleRNN = keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN
 
 #: Two ages of training at which see-rnn looks at the same net.
 YOUNG, OLD = 20, 200
 AGES = (0, 10, YOUNG, 50, 100, OLD)
-
-
-@dataclasses.dataclass(frozen=True)
-class Picture:
-    """One screenshot.
-
-    Attributes:
-        name: Of the file, without its suffix.
-        caption: What is seen in it.
-        choices: What the tab's address says beside the runs.
-        runs: Those that are shown.
-        size: Of the page, in pixels.
-    """
-
-    name: str
-    caption: str
-    choices: Mapping[str, str]
-    runs: tuple[str, ...]
-    size: tuple[int, int] = (1400, 860)
-
 
 _SIX = "six_units"
 _ALL_SAMPLES = ",".join(map(str, range(16)))
