@@ -8,7 +8,7 @@ import numpy.typing as npt
 from playwright.sync_api import Locator
 
 from tests.browser import overview_data
-from tests.browser.colours import rgb, table
+from tests.browser.colours import Pixels, rgb, table
 from tests.browser.tab import Tab
 
 Floats = npt.NDArray[np.float64]
@@ -55,23 +55,41 @@ def painted(canvas: Locator) -> npt.NDArray[np.uint8]:
 
 def expect_colours(tab: Tab, whole: str, decades: int) -> None:
     """Each map's every pixel has the colour of its norm: steps to the right, down how many timesteps back."""
-    half = table(whole)[FADES_FROM - np.round(np.arange(256) * FADES_FROM / 255).astype(int)]
-    every = [logged(run, direction) for run, direction in MAPS]
-    limit = max(float(np.nanmax(norms)) for norms in every)
-    for (run, direction), norms in zip(MAPS, every, strict=True):
+    for run, direction in MAPS:
         pixels = painted(map_of(tab, run, direction))
         assert pixels.shape[:2] == (30, 12)
-        lags = norms[:, ::-1].T if direction == "forward" else norms.T
-        there = pixels[: lags.shape[0], : lags.shape[1]]
-        assert (there[..., 3] == 255).all()
-        blank = pixels[..., 3] == 0
-        assert blank.sum() == pixels[..., 3].size - lags.size
-        with np.errstate(divide="ignore", invalid="ignore"):
-            place = np.clip(1 + np.log10(lags / limit) / decades, 0, 1)
-        levels = np.minimum(255, np.floor(256 * np.nan_to_num(place))).astype(int)
-        right = np.zeros(lags.shape, bool)
-        for off in (-1, 0, 1):
-            right |= (half[np.clip(levels + off, 0, 255)] == there[..., :3]).all(axis=-1)
-        right = np.where(np.isnan(lags), (there[..., :3] == rgb("ff00ff")).all(axis=-1), right)
-        assert right.all(), (run, direction, int((~right).sum()))
+        there = pixels[..., 3] == 255
+        assert (pixels[~there][:, 3] == 0).all()
+        assert (there == has_norm(run, direction)).all()
+        assert wrong_cells(pixels[..., :3], run, direction, whole, decades) == 0, (run, direction)
     assert np.isnan(logged("poisoned", "forward")).sum() == 4
+
+
+def _by_lag(run: str, direction: str) -> Floats:
+    """(lags, steps), as a map has them."""
+    norms = logged(run, direction)
+    return norms[:, ::-1].T if direction == "forward" else norms.T
+
+
+def has_norm(run: str, direction: str) -> npt.NDArray[np.bool_]:
+    """(30, 12): where something was logged; all maps have the axes of the largest."""
+    there = np.zeros((30, 12), bool)
+    lags = _by_lag(run, direction)
+    there[: lags.shape[0], : lags.shape[1]] = True
+    return there
+
+
+def wrong_cells(colours: Pixels, run: str, direction: str, whole: str, decades: int) -> int:
+    """How many cells with a norm do not have its colour, in a map of (30, 12, 3) cells."""
+    half = table(whole)[FADES_FROM - np.round(np.arange(256) * FADES_FROM / 255).astype(int)]
+    limit = max(float(np.nanmax(logged(*one))) for one in MAPS)
+    lags = _by_lag(run, direction)
+    there = colours[: lags.shape[0], : lags.shape[1]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        place = np.clip(1 + np.log10(lags / limit) / decades, 0, 1)
+    levels = np.minimum(255, np.floor(256 * np.nan_to_num(place))).astype(int)
+    right = np.zeros(lags.shape, bool)
+    for off in (-1, 0, 1):
+        right |= (half[np.clip(levels + off, 0, 255)] == there).all(axis=-1)
+    right = np.where(np.isnan(lags), (there == rgb("ff00ff")).all(axis=-1), right)
+    return int((~right).sum())

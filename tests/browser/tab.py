@@ -12,6 +12,8 @@ from playwright.sync_api import BrowserContext, FrameLocator, Locator, Page, Req
 from tests.browser.colours import Pixels
 
 FRAME = "iframe[src*='name=rnn']"
+# What the tab's own addresses all say.
+REST_AT_DEFAULT = {"rest": "default"}
 
 READ_CANVAS = """canvas => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -64,8 +66,8 @@ def pixels_of(read: list[object]) -> Pixels:
 
 
 def address(**choices: str) -> str:
-    """A hash. It names the view at least: to an address that says nothing the tab would add what it has."""
-    values = {"view": "heatmap", **choices}
+    """A hash, as the tab itself writes it: what it leaves out is at its default, whatever the browser remembers."""
+    values = {"view": "heatmap", **choices, **REST_AT_DEFAULT}
     return "#rnn&" + "&".join(f"p.rnn.{key}={urllib.parse.quote(value, safe='')}" for key, value in values.items())
 
 
@@ -114,9 +116,10 @@ class Tab:
 
     @property
     def choices(self) -> dict[str, str]:
-        """What the address says of us."""
+        """What the address says of us, but for what every address says."""
         pairs = [pair.partition("=") for pair in self.page.evaluate("location.hash").split("&")]
-        return {key[6:]: urllib.parse.unquote(value) for key, _, value in pairs if key.startswith("p.rnn.")}
+        said = {key[6:]: urllib.parse.unquote(value) for key, _, value in pairs if key.startswith("p.rnn.")}
+        return {key: value for key, value in said.items() if key not in REST_AT_DEFAULT}
 
     @property
     def readout(self) -> Locator:

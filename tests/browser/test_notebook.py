@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, FrameLocator, Page, expect
 
 from tests.browser import data
 from tests.browser.colours import Colouring
-from tests.browser.tab import FRAME, READ_CANVAS, pixels_of
+from tests.browser.tab import FRAME, READ_CANVAS, address, pixels_of
 from tests.serving import TensorBoard
 
 pytestmark = pytest.mark.browser
@@ -28,9 +28,7 @@ class _Notebook(BaseHTTPRequestHandler):
             self._forward(self.path.removeprefix(PROXY))
             return
         source = f"http://127.0.0.1:{self.board}/" if self.path == "/other-origin" else f"{PROXY}/"
-        page = (
-            f'<title>notebook</title><iframe width="1200" height="800" src="{source}#rnn&p.rnn.view=heatmap"></iframe>'
-        )
+        page = f'<title>notebook</title><iframe width="1200" height="800" src="{source}{address()}"></iframe>'
         self._answer(200, [("Content-Type", "text/html")], page.encode())
 
     def do_POST(self) -> None:

@@ -2,7 +2,7 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import Browser, expect
 
 from tests.browser.tab import FRAME, Tab
 from tests.serving import TensorBoard
@@ -11,9 +11,10 @@ pytestmark = pytest.mark.browser
 
 
 def test_overview_and_heatmap_are_drawn_with_no_click_beyond_their_tabs(
-    context: BrowserContext, nets_board: TensorBoard
+    browser: Browser, nets_board: TensorBoard
 ) -> None:
-    tab = Tab.on(context, nets_board.port)
+    # One that remembers nothing of what other tests chose.
+    tab = Tab.on(browser.new_context(viewport={"width": 1400, "height": 900}), nets_board.port)
     tab.page.goto(tab.url)
     tab.page.get_by_role("tab", name="RNN").click()
     expect(tab.frame.get_by_role("tab", name="Overview")).to_have_attribute("aria-selected", "true")
@@ -34,7 +35,7 @@ def test_overview_and_heatmap_are_drawn_with_no_click_beyond_their_tabs(
     assert {urlsplit(url).netloc for url in tab.requests if not url.startswith(("data:", "blob:"))} == {
         f"127.0.0.1:{nets_board.port}"
     }
-    tab.page.close()
+    tab.page.context.close()
 
 
 def test_panel_says_what_it_shows(tab: Tab) -> None:

@@ -153,8 +153,19 @@ export const binsRange = { least: 10, most: 512 };
 
 export const choices = signal<Choices>(defaultChoices);
 
+let listener: (changes: Partial<Choices>) => void = () => undefined;
+
+/** Hears of what is chosen here, not of what an address brings. */
+export function onChoose(listen: typeof listener): () => void {
+  listener = listen;
+  return () => {
+    listener = () => undefined;
+  };
+}
+
 export function choose(changes: Partial<Choices>): void {
   choices.value = { ...choices.value, ...changes };
+  listener(changes);
 }
 
 function oneOf<T extends string>(allowed: readonly T[], text: string): T | undefined {

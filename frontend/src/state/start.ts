@@ -3,13 +3,14 @@
 import { effect } from "@preact/signals";
 import { exactness, watchArrays } from "./arrays";
 import { refreshIndex } from "./catalogue";
-import { choices, readChoices, writeChoices } from "./choices";
+import { choices, onChoose, writeChoices } from "./choices";
 import { areDifferences } from "./columns";
 import { watchHealth } from "./health";
 import { isElsewhere, isVisible, onAddressChange, onDataReloaded, readAddress, watchTheme, writeAddress } from "./host";
 import { dragging, playing, scrubbing, watchPlaying } from "./playback";
 import { attempts } from "./problems";
 import { watchProfiles } from "./profiles";
+import { readAddressed, rememberChoices, writeAddressed } from "./remembered_choices";
 import { keptSteps, snappedStep, watchSeries } from "./series";
 import { neighbour } from "./steps";
 import { watchStatistics } from "./statistics";
@@ -21,10 +22,12 @@ function adoptAddress(): void {
   if (isElsewhere()) return;
   const written = readAddress();
   // TensorBoard drops our part when another tab was open in between: then the choices made here hold.
-  if (Object.keys(written).length === 0) writeAddress(writeChoices(choices.peek()));
-  else if (JSON.stringify(writeChoices(readChoices(written))) !== JSON.stringify(writeChoices(choices.peek()))) {
-    choices.value = readChoices(written);
+  if (Object.keys(written).length === 0) {
+    writeAddress(writeAddressed(choices.peek()));
+    return;
   }
+  const said = readAddressed(written);
+  if (JSON.stringify(writeChoices(said)) !== JSON.stringify(writeChoices(choices.peek()))) choices.value = said;
 }
 
 function besides(): Wanted[] {
@@ -44,7 +47,7 @@ export function tryAgain(): void {
 }
 
 export function start(): () => void {
-  choices.value = readChoices(readAddress());
+  choices.value = readAddressed(readAddress());
   const poll = () => {
     if (isVisible()) void refreshIndex();
   };
@@ -52,6 +55,7 @@ export function start(): () => void {
   const ends = [
     watchTheme(),
     onAddressChange(adoptAddress),
+    onChoose(rememberChoices),
     watchSeries(),
     watchStatistics(),
     watchHealth(),
@@ -63,7 +67,7 @@ export function start(): () => void {
       exactness.value = scrubbing.value && !areDifferences.value ? "bfloat16" : "float32";
     }),
     effect(() => {
-      const written = writeChoices(choices.value);
+      const written = writeAddressed(choices.value);
       // The address costs more than a drawing: it gets the step that the drag comes to rest at.
       if (!dragging.value) writeAddress(written);
     }),

@@ -4,7 +4,7 @@
  */
 
 import { drawBox, drawCanvas, drawSvg } from "./figure_shapes";
-import { drawText } from "./figure_text";
+import { drawText, textWidth } from "./figure_text";
 import { type Box, colourOf, escaped, overlap, Paper, short } from "./paper";
 
 export interface Figure {
@@ -25,6 +25,7 @@ export interface FigureParts {
 
 const margin = 12;
 const titleSize = 14;
+const titleWeight = 500;
 
 /** What a closed <details> hides has a place, but is not to be seen. */
 function isFolded(element: Element): boolean {
@@ -55,7 +56,7 @@ function walk(element: Element, clip: Box | null, parts: FigureParts, paper: Pap
 
 function titleOf(title: string, { left, top }: Box, style: CSSStyleDeclaration): string {
   const place = `x="${short(left)}" y="${short(top - margin)}"`;
-  return `<text ${place} font-size="${titleSize}px" font-weight="500" fill="${colourOf(style.color)}">${escaped(title)}</text>`;
+  return `<text ${place} font-size="${titleSize}px" font-weight="${titleWeight}" fill="${colourOf(style.color)}">${escaped(title)}</text>`;
 }
 
 export function drawFigure(parts: FigureParts): Figure {
@@ -63,15 +64,17 @@ export function drawFigure(parts: FigureParts): Figure {
   const paper = new Paper();
   walk(element, null, parts, paper);
   if (beside !== null) {
-    const from = beside.getBoundingClientRect();
-    const canvas = element.querySelector("canvas")?.getBoundingClientRect() ?? paper.box;
+    // The colours begin where the cells do, whatever stands above either on the page.
+    const from = (beside.querySelector("canvas") ?? beside).getBoundingClientRect();
+    const canvas = element.querySelector("canvas.heatmap")?.getBoundingClientRect() ?? paper.box;
     paper.moveTo(paper.box.right + 2 * margin - from.left, canvas.top - from.top);
     walk(beside, null, parts, paper);
   }
   const style = getComputedStyle(document.body);
   const { left, top, right, bottom } = paper.box;
   const above = title === "" ? margin : 2 * margin + titleSize;
-  const width = Math.ceil(right - left + 2 * margin);
+  const titleWidth = textWidth(title, `${titleWeight} ${titleSize}px ${style.fontFamily}`);
+  const width = Math.ceil(Math.max(right - left, titleWidth) + 2 * margin);
   const height = Math.ceil(bottom - top + above + margin);
   const corner = `${short(left - margin)} ${short(top - above)}`;
   const font = escaped(style.fontFamily);

@@ -39,6 +39,12 @@ function linesOf(node: Text, vertical: boolean): TextLine[] {
 
 const measuring = document.createElement("canvas").getContext("2d");
 
+export function textWidth(text: string, font: string): number {
+  if (measuring === null) return 0;
+  measuring.font = font;
+  return measuring.measureText(text).width;
+}
+
 /** How much of a line's height lies above its baseline. */
 function ascentShare(style: CSSStyleDeclaration): number {
   if (measuring === null) return 0.8;

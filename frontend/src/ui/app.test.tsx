@@ -169,7 +169,9 @@ describe("the tab", () => {
       expect(drawings()[0].dataset).toMatchObject({ scale: "log", map: "berlin" });
     });
     expect(asked).toEqual([]);
-    expect(window.location.hash).toBe("#p.rnn.view=heatmap&p.rnn.scale=log&p.rnn.limits=panel&p.rnn.colours=berlin");
+    expect(window.location.hash).toBe(
+      "#p.rnn.view=heatmap&p.rnn.scale=log&p.rnn.limits=panel&p.rnn.colours=berlin&p.rnn.rest=default",
+    );
   });
 
   it("moves the step with the arrow keys, and the cell within a drawing", async () => {

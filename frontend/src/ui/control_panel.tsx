@@ -8,6 +8,7 @@ import { viewNamed } from "../views/registry";
 import { CompareControls } from "./compare_controls";
 import { Select } from "./controls";
 import { LayerPairs } from "./layer_pairs";
+import { ResetDrawing } from "./reset_drawing";
 import { RunList } from "./run_list";
 
 function LayerSelect() {
@@ -47,6 +48,7 @@ export function ControlPanel() {
       />
       {needs.value.compares === false ? null : <CompareControls />}
       <Controls />
+      <ResetDrawing />
     </aside>
   );
 }
