@@ -3,7 +3,7 @@
 import argparse
 import importlib
 
-NAMES = ("tensorflow_overhead", "torch_overhead", "bptt_overhead", "reading", "drawing", "opening")
+NAMES = ("tensorflow_overhead", "torch_overhead", "bptt_overhead", "reach_cost", "reading", "drawing", "opening")
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from tb_rnn_plugin.record import LayerRecord
 from tb_rnn_plugin.recurrence.layer import CannotDerive
 
-#: Takes why something is left out: the layer's name, and the reason.
+#: Takes what is left out, by a name of its own, and the sentence that says so and why.
 Say = Callable[[str, str], object]
 #: A record to what is written of it; None: nothing.
 Completion = Callable[[LayerRecord], "LayerRecord | None"]
@@ -25,8 +25,10 @@ def completed(record: LayerRecord, say: Say) -> LayerRecord | None:
     try:
         derived = {} if missing is None else missing.sequences()
     except CannotDerive as reason:
-        say(record.name, str(reason))
+        say(record.name, left_out(record.name, str(reason)))
         return without_recurrence(record)
+    for quantity, why in ({} if missing is None else missing.beyond()).items():
+        say(f"{record.name}:{quantity}", f"{quantity!r} of {record.name!r} is left out: {why}.")
     for array in derived.values():
         array.flags.writeable = False  # it is of nobody else: said so, it isn't copied
     if not (derived or record.sequences or record.weights or record.weight_gradients):
@@ -44,8 +46,8 @@ def without_recurrence(record: LayerRecord) -> LayerRecord | None:
 def completed_at_once(record: LayerRecord) -> LayerRecord | None:
     """As `completed`, with a warning where something is left out."""
 
-    def warn(layer: str, reason: str) -> None:
-        warnings.warn(f"rnn_summary: {left_out(layer, reason)}", stacklevel=6)
+    def warn(_: str, sentence: str) -> None:
+        warnings.warn(f"rnn_summary: {sentence}", stacklevel=6)
 
     return completed(record, warn)
 
@@ -58,4 +60,4 @@ def left_out(layer: str, reason: str) -> str:
 def left_out_of_all(layers: Iterable[str], reason: str) -> str:
     """What is said where the recurrences of several layers give nothing."""
     names = ", ".join(map(repr, layers))
-    return f"the gradient through time, gates and cell state of {names} are left out: {reason}."
+    return f"the gradient through time, gates, cell state, and what else is computed of {names} are left out: {reason}."

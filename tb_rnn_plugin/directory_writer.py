@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tensorboard.compat.proto import event_pb2
 
-from tb_rnn_plugin.derivation import completed, left_out, without_recurrence
+from tb_rnn_plugin.derivation import completed, without_recurrence
 from tb_rnn_plugin.diagnosis import RunDiagnosis
 from tb_rnn_plugin.event_file import FILE_VERSION, write_record
 from tb_rnn_plugin.record import LayerRecord
@@ -77,7 +77,7 @@ class DirectoryWriter(EventWriter):
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(_MOST_WAITING)
         self._computations = _Computations()
         self._failure: Exception | None = None
-        self._left_out: dict[str, str] = {}  # layer to reason, as found by the thread
+        self._left_out: dict[str, str] = {}  # what, to the sentence that says so, as found by the thread
         self._said: set[str] = set()
         self._closed = False
         self.diagnosis = RunDiagnosis()
@@ -166,10 +166,10 @@ class DirectoryWriter(EventWriter):
     def _warn(self, *, last: bool = False) -> None:
         """Says what went wrong since the last call; at the last one all of it."""
         failure, self._failure = self._failure, None
-        for layer, reason in list(self._left_out.items()):
-            if layer not in self._said:
-                self._said.add(layer)
-                warnings.warn(f"rnn_summary: {left_out(layer, reason)}", stacklevel=4)
+        for what, sentence in list(self._left_out.items()):
+            if what not in self._said:
+                self._said.add(what)
+                warnings.warn(f"rnn_summary: {sentence}", stacklevel=4)
         dropped = self._computations.dropped(last=last)
         if dropped:
             warnings.warn(

@@ -17,13 +17,24 @@ from tensorboard.data import provider
 from tb_rnn_plugin import metadata
 from tb_rnn_plugin.encoding import ArrayKey, EncodingError, StoredArrays, decode_summary
 from tb_rnn_plugin.newest_cache import NewestCache
-from tb_rnn_plugin.quantity_names import ACTIVATION, BPTT_GRADIENT, CELL_STATE, CELL_STATE_GRADIENT, OUTPUT_GRADIENT
+from tb_rnn_plugin.quantity_names import (
+    ACTIVATION,
+    BPTT_GRADIENT,
+    CELL_STATE,
+    CELL_STATE_GRADIENT,
+    INPUT_GRADIENT,
+    OUTPUT_GRADIENT,
+    REACH,
+    reach_timestep,
+)
 from tb_rnn_plugin.record import MATRIX_QUANTITIES, FloatArray
 from tb_rnn_plugin.rnn_data_pb2 import QuantitySummary, SeriesMetadata
 
 # The provider samples when it loads; what it kept is all read.
 _ALL_KEPT = 10**6
 _SERIES_CACHED = 512
+# Light summaries of 4 KB: together some 200 MB.
+_SUMMARIES_CACHED = 50_000
 _DIRECTORIES_CACHED = 4096
 _READERS = 16
 
@@ -34,6 +45,8 @@ _QUANTITY_ORDER = (
     BPTT_GRADIENT,
     CELL_STATE,
     CELL_STATE_GRADIENT,
+    INPUT_GRADIENT,
+    REACH,
     *MATRIX_QUANTITIES,
 )
 
@@ -117,7 +130,7 @@ class RnnData:
     def __init__(self, data_provider: provider.DataProvider) -> None:
         """Takes TensorBoard's provider, whichever loader stands behind it."""
         self._provider = data_provider
-        self._summaries: NewestCache[list[SummaryStep]] = NewestCache(_SERIES_CACHED)
+        self._summaries: NewestCache[list[SummaryStep]] = NewestCache(_SUMMARIES_CACHED, len)
         self._kept: NewestCache[dict[int, KeptStep]] = NewestCache(_SERIES_CACHED)
         self._versions: NewestCache[object] = NewestCache(2 * _SERIES_CACHED)
         self._directories: NewestCache[StoredArrays] = NewestCache(_DIRECTORIES_CACHED)
@@ -163,7 +176,7 @@ class RnnData:
             NotFoundError: If there is no such series.
         """
         selected = _Selection(experiment, metadata.PLUGIN_NAME, series)
-        version = self._version(selected, self._provider.list_tensors, context)
+        version = self.summaries_version(context, experiment, series)
 
         def read() -> list[SummaryStep]:
             steps: list[SummaryStep] = []
@@ -178,6 +191,15 @@ class RnnData:
             return steps
 
         return self._summaries.get(selected, version, read)
+
+    def summaries_version(self, context: Any, experiment: str, series: SeriesKey) -> object:
+        """What changes when a light summary was added to a series.
+
+        Raises:
+            NotFoundError: If there is no such series.
+        """
+        selected = _Selection(experiment, metadata.PLUGIN_NAME, series)
+        return self._version(selected, self._provider.list_tensors, context)
 
     def kept_steps(self, context: Any, experiment: str, series: SeriesKey) -> dict[int, KeptStep]:
         """The steps of a series whose arrays were kept, in order.
@@ -336,10 +358,13 @@ class _Selection:
         return self._ask(read_series, context, downsample=_ALL_KEPT) or ()
 
 
-def _series_order(series: ListedSeries) -> tuple[int, str, int, str]:
+def _series_order(series: ListedSeries) -> tuple[int, str, int, int, str]:
     quantity = series.metadata.quantity
-    rank = _QUANTITY_ORDER.index(quantity) if quantity in _QUANTITY_ORDER else len(_QUANTITY_ORDER)
-    return series.metadata.layer.position, series.metadata.layer.name, rank, quantity
+    timestep = reach_timestep(quantity)
+    name = quantity if timestep is None else REACH
+    rank = _QUANTITY_ORDER.index(name) if name in _QUANTITY_ORDER else len(_QUANTITY_ORDER)
+    place = -1 if timestep is None else timestep
+    return series.metadata.layer.position, series.metadata.layer.name, rank, place, quantity
 
 
 def _read_arrays(

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_rnn_plugin import cells
+from tb_rnn_plugin.quantity_names import INPUT_GRADIENT, is_reach
 from tb_rnn_plugin.record_arguments import (
     checked_cell,
     checked_directions,
@@ -52,7 +53,8 @@ class LayerRecord:
             `cell`.
         sequences: Quantity to array (samples, timesteps, channels). The channels of a bidirectional layer are the
             forward ones, then the backward ones, both in input time. A quantity that exists at one timestep only has
-            timesteps = 1.
+            timesteps = 1. Of "input_gradient" the channels are the layer's inputs, by way of each direction; a "reach"
+            has one channel a direction.
         weights: Direction to matrix name ("kernel", "recurrent_kernel", "bias") to array, in Keras's orientation:
             (inputs, gates x units), (units, gates x units), (gates x units) or (2, gates x units). Those of a layer
             without a cell have their framework's own names and orientation.
@@ -232,9 +234,15 @@ def _checked_sequences(sequences: Mapping[str, Any], record: LayerRecord) -> dic
 
 def _check_channels(array: FloatArray, quantity: str, argument: str, record: LayerRecord) -> None:
     directions = len(record.directions)
-    places = math.prod(record.space)
     channels = array.shape[-1]
-    if record.cell is None or record.units is None:
+    if is_reach(quantity) and channels != directions:
+        count = f"{directions} channel{'s' * (directions > 1)}"
+        raise ValueError(f"{argument}: expected {count} (one a direction), got shape {array.shape}.")
+    if is_reach(quantity):
+        return
+    # Of a bidirectional layer's inputs each direction has its own share of the gradient.
+    places = 1 if quantity == INPUT_GRADIENT else math.prod(record.space)
+    if quantity == INPUT_GRADIENT or record.cell is None or record.units is None:
         if channels % (directions * places):
             sharing = f"{directions} directions" if places == 1 else f"{directions} × {record.space} places"
             raise ValueError(f"{argument}: {channels} channels can't be shared by {sharing} equally.")
@@ -262,7 +270,7 @@ def _check_shared_axes(sequences: Mapping[str, FloatArray], name: str) -> None:
     if len(recorded) > 1 or (recorded and max(samples.values()) > max(recorded)):
         raise ValueError(
             f"sequences of layer {name!r}: expected as many samples in each (fewer only of what is computed: gradients "
-            f"through time, cell states and gates), got {samples}."
+            f"through time, cell states, gates and reach), got {samples}."
         )
     timesteps = {quantity: array.shape[1] for quantity, array in sequences.items() if array.shape[1] != 1}
     if len(set(timesteps.values())) > 1:

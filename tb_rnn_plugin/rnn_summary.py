@@ -87,8 +87,11 @@ def attach(
         optimizer: The one that is given the weight gradients. For Keras in a loop of one's own, unless the model is
             compiled with it; for Flax the nnx.Optimizer. PyTorch needs none: its parameters hold their gradients.
         quantities: What is recorded: some of "activation", "output_gradient", "weights", "weight_gradients",
-            "bptt_gradient" (the total gradient dL/dh_t), "cell_state", "gate/forget" and the other gates, and
-            "cell_state_gradient" (dL/dc_t); left out: all of them but the last.
+            "bptt_gradient" (the total gradient dL/dh_t), "cell_state", "gate/forget" and the other gates; left out:
+            all of these. On request alone: "cell_state_gradient" (dL/dc_t), "input_gradient" (dL/dx_t; of a
+            bidirectional layer by way of the forward direction, then by way of the backward one), and "reach"
+            (‖∂h_T/∂h_t‖ for every t), or "reach/40" for that of timestep 40. A reach takes several times as long as the
+            rest together.
         grad_scaler: For PyTorch with automatic mixed precision: the GradScaler, whose scale is in all gradients.
         bptt: Whether the gradient through time, the gates and the cell state of recurrent layers are computed: outside
             of the training step, of the samples that are kept, from what the taps recorded. Where that can't be right

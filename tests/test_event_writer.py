@@ -434,7 +434,7 @@ def test_a_reason_is_said_once_and_all_else_is_written(tmp_path: Path) -> None:
         if step:
             rnn_summary.flush()
         else:
-            with pytest.warns(UserWarning, match="cell state of 'lstm' are left out: it is Tuesday"):
+            with pytest.warns(UserWarning, match="computed of 'lstm' are left out: it is Tuesday"):
                 rnn_summary.flush()
     assert [set(record.sequences) for _, record in rnn_summary.read(tmp_path)] == [{"activation"}] * 2
 

@@ -121,6 +121,19 @@ def test_what_is_computed_may_be_of_fewer_samples() -> None:
         LayerRecord("a", sequences={**recorded, "activation": np.zeros((2, 5, 2))})
 
 
+def test_inputs_and_reach_have_channels_of_their_own() -> None:
+    both: dict[str, Any] = {"cell": "lstm", "units": 3, "directions": ("forward", "backward")}
+    made = LayerRecord("a", **both, sequences={"input_gradient": floats(1, 5, 14), "reach/2": floats(1, 5, 2)})
+    assert made.channels("backward", "input_gradient") == slice(7, 14)
+    assert made.channels("backward", "reach/2") == slice(1, 2)
+    with pytest.raises(ValueError, match="7 channels can't be shared by 2 directions equally"):
+        LayerRecord("a", **both, sequences={"input_gradient": floats(1, 5, 7)})
+    with pytest.raises(ValueError, match=r"expected 2 channels \(one a direction\), got shape \(1, 5, 6\)"):
+        LayerRecord("a", **both, sequences={"reach": floats(1, 5, 6)})
+    (image,) = LayerRecord("a", space=(2, 2), sequences={"input_gradient": floats(1, 5, 3)}).sequences.values()
+    assert image.shape == (1, 5, 3)
+
+
 def test_a_recurrence_is_enough_for_a_record() -> None:
     recurrence = Recurrence(halves={})
     only = LayerRecord("a", recurrence=recurrence)

@@ -131,6 +131,7 @@ def test_taps_are_taken_off_after_an_error() -> None:
         (None, False, frozenset()),
         (["activation"], True, frozenset()),
         (["activation", "gate/forget", "cell_state_gradient"], True, {"gate/forget", "cell_state_gradient"}),
+        (["reach", "reach/40", "input_gradient", "weights"], True, {"reach", "reach/40", "input_gradient"}),
         (["gate/forget"], False, frozenset()),
     ],
 )
@@ -143,6 +144,14 @@ def test_bptt_is_a_bool() -> None:
         derived_quantities(None, bptt=1)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"expected some of activation.*gate/forget.*got 'gate/forgot'"):
         checked_quantities(["gate/forgot"])
+
+
+def test_unknown_quantities_are_refused_with_those_that_there_are() -> None:
+    for name in ("reach/-1", "reach/last", "reach/", "saliency"):
+        with pytest.raises(ValueError, match=rf"input_gradient, reach,.*'reach/40' for the reach.*got '{name}'\."):
+            checked_quantities(["reach/2", name])
+    with pytest.raises(ValueError, match="got 'h', 1"):
+        checked_quantities(["reach", "h", 1])  # type: ignore[list-item]
 
 
 def test_taps_that_compute_nothing_say_so_to_whoever_asks() -> None:

@@ -15,7 +15,7 @@ from tb_rnn_plugin.capture.fit_callback import FitCallback, detaching
 from tb_rnn_plugin.capture.keras_clipping import clipped_records
 from tb_rnn_plugin.capture.keras_description import describe
 from tb_rnn_plugin.capture.recurrences import Derivation
-from tb_rnn_plugin.recurrence.layer import QUANTITIES
+from tb_rnn_plugin.recurrence.layer import CAPTURED_QUANTITIES
 
 __all__ = ["KerasCallback", "attach", "capture", "describe"]
 
@@ -131,7 +131,7 @@ def capture(
     if not isinstance(training, bool):
         raise TypeError(f"training: expected a bool, got {type(training).__name__}.")
 
-    derivation = Derivation(quantities=frozenset(QUANTITIES), training=training) if bptt else None
+    derivation = Derivation(quantities=CAPTURED_QUANTITIES, training=training) if bptt else None
 
     def records_of(layers: Sequence[keras_layers.RecordedLayer]) -> list[record.LayerRecord]:
         batch = (x, y, sample_weight)

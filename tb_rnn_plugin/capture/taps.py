@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
+from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT, REACH, is_reach
 from tb_rnn_plugin.record import MATRIX_QUANTITIES, LayerRecord
 from tb_rnn_plugin.recurrence import layer as recurrent_layer
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-#: What taps can record.
+#: What taps can record; and "reach/40" of any timestep.
 QUANTITIES = (
     ACTIVATION,
     OUTPUT_GRADIENT,
@@ -84,7 +84,7 @@ def check_samples(samples: object) -> None:
 
 
 def checked_quantities(quantities: Collection[str] | None) -> frozenset[str] | None:
-    """Checks which quantities are to be recorded; None: all.
+    """Checks which quantities are to be recorded; None: those that are by default.
 
     Raises:
         TypeError: If it is not a sequence of names.
@@ -94,19 +94,21 @@ def checked_quantities(quantities: Collection[str] | None) -> frozenset[str] | N
         return None
     if isinstance(quantities, str) or not isinstance(quantities, Collection):
         raise TypeError(f"quantities: expected a sequence of names, got {type(quantities).__name__}.")
-    unknown = sorted(set(quantities) - set(QUANTITIES))
+    unknown = {name for name in set(quantities) - set(QUANTITIES) if not (isinstance(name, str) and is_reach(name))}
     if unknown or not quantities:
+        got = ", ".join(sorted(map(repr, unknown))) or "none"
         raise ValueError(
-            f"quantities: expected some of {', '.join(QUANTITIES)}; got {', '.join(map(repr, unknown)) or 'none'}."
+            f"quantities: expected some of {', '.join(QUANTITIES)}, or '{REACH}/40' for the reach of timestep 40 "
+            f"(they count from 0); got {got}."
         )
     return frozenset(quantities)
 
 
 def derived_quantities(quantities: Collection[str] | None, *, bptt: bool) -> frozenset[str]:
-    """What is computed beside what taps record: some of `recurrence.layer.QUANTITIES`.
+    """What is computed beside what taps record: some of `recurrence.layer.QUANTITIES`, and reaches of timesteps.
 
     Args:
-        quantities: What the user asks for; None: what there is by default.
+        quantities: What the user asks for, as it was checked; None: what there is by default.
         bptt: Whether anything is computed at all.
 
     Raises:
@@ -118,7 +120,7 @@ def derived_quantities(quantities: Collection[str] | None, *, bptt: bool) -> fro
         return frozenset()
     if quantities is None:
         return recurrent_layer.DEFAULT_QUANTITIES
-    return frozenset(quantities) & frozenset(recurrent_layer.QUANTITIES)
+    return frozenset(filter(recurrent_layer.is_derived, quantities))
 
 
 class Taps(abc.ABC):
@@ -135,7 +137,7 @@ class Taps(abc.ABC):
         Args:
             every: How often, in steps.
             samples: Of how many samples the arrays are kept, and what is computed; None: of all.
-            quantities: What is recorded; None: everything.
+            quantities: What is recorded; None: what is by default.
             bptt: Whether what follows from the recurrence is computed: gradients through time, gates, cell states.
         """
         check_samples(samples)

@@ -21,7 +21,7 @@ from tb_rnn_plugin.capture.recurrences import Derivation
 from tb_rnn_plugin.capture.tf_keras_loss import Loss, callable_loss, total_loss
 from tb_rnn_plugin.capture.tf_keras_pass import TfKerasPass
 from tb_rnn_plugin.capture.tf_keras_taps import TfKerasTaps
-from tb_rnn_plugin.recurrence.layer import QUANTITIES
+from tb_rnn_plugin.recurrence.layer import CAPTURED_QUANTITIES
 
 __all__ = ["attach", "capture", "describe"]
 
@@ -130,7 +130,7 @@ def capture(
     if not isinstance(training, bool):
         raise TypeError(f"training: expected a bool, got {type(training).__name__}.")
 
-    derivation = Derivation(quantities=frozenset(QUANTITIES), training=training) if bptt else None
+    derivation = Derivation(quantities=CAPTURED_QUANTITIES, training=training) if bptt else None
 
     def records_of(layers: Sequence[keras_layers.RecordedLayer]) -> list[record.LayerRecord]:
         if for_a_gpu := _left_to_a_gpu(model):

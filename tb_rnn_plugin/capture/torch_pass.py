@@ -14,7 +14,7 @@ from tb_rnn_plugin.capture import recurrences, torch_model, torch_taps
 from tb_rnn_plugin.capture.torch_recorder import Recorded, Recorder
 from tb_rnn_plugin.derivation import left_out
 from tb_rnn_plugin.recurrence.half import CannotDerive
-from tb_rnn_plugin.recurrence.layer import QUANTITIES, Recurrence
+from tb_rnn_plugin.recurrence.layer import CAPTURED_QUANTITIES, Recurrence
 
 Loss: TypeAlias = Callable[[Any, Any], torch.Tensor]
 
@@ -65,7 +65,7 @@ def capture(
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     x, y, sample_weight = (_tensors(part, device) for part in (x, y, sample_weight))
     recorder = Recorder(picked, torch_taps.Clock(), keep_inputs=bptt)
-    derivation = recurrences.Derivation(quantities=frozenset(QUANTITIES if bptt else ()))
+    derivation = recurrences.Derivation(quantities=CAPTURED_QUANTITIES if bptt else frozenset())
     recorder.attach()
     try:
         with torch.inference_mode(False), torch.enable_grad(), _unchanged(model, training=training):

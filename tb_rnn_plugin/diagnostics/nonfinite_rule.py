@@ -13,7 +13,15 @@ from tb_rnn_plugin.record import MATRIX_QUANTITIES, WEIGHT_GRADIENTS, WEIGHTS
 # Within a training step: the weights are there before the forward pass, which goes through the gates to the activation;
 # the backward pass begins where that ended.
 _FORWARD = ("weights", "gate", "cell_state", "activation")
-_BACKWARD = ("output_gradient", "bptt_gradient", "cell_state_gradient", "gate_gradient", "weight_gradients")
+_BACKWARD = (
+    "output_gradient",
+    "bptt_gradient",
+    "cell_state_gradient",
+    "gate_gradient",
+    "input_gradient",
+    "reach",
+    "weight_gradients",
+)
 _ORDER = (*_FORWARD, "other", *_BACKWARD)
 _END = sys.maxsize
 

@@ -134,8 +134,7 @@ class Half:
 
     def input_gradient(self) -> Array:
         """dL/dx_t by way of this direction, (samples, timesteps, inputs), in input time."""
-        made = self.trajectory.input_gradient(self.gradients)
-        return np.ascontiguousarray((made[::-1] if self.traits.input_reversed else made).swapaxes(0, 1))
+        return self.input_time(self.trajectory.input_gradient(self.gradients))
 
     def gates(self) -> dict[str, Array]:
         """Gate to its value, (samples, timesteps, units); zeros where a step was left out."""
@@ -153,6 +152,15 @@ class Half:
     def place(self, timestep: int) -> int:
         """When the layer came to a timestep of its recorded sequences."""
         return self.timesteps - 1 - timestep if self.traits.output_reversed else timestep
+
+    def exists(self, place: int) -> Array:
+        """Which samples have what the layer came to then, (samples): behind the end of a packed sequence is nothing."""
+        mask = self._mask if self.traits.padded else None
+        return np.ones(len(self.inputs), bool) if mask is None else mask[place]
+
+    def input_time(self, values: Array) -> Array:
+        """(timesteps, …, samples, inputs) as the layer ran, to (…, samples, timesteps, inputs) in input time."""
+        return np.ascontiguousarray(np.moveaxis(values[::-1] if self.traits.input_reversed else values, 0, -2))
 
     def recorded(self, values: Array) -> Array:
         """(timesteps, …, samples, channels) as the layer ran, to (…, samples, timesteps, channels) as is recorded."""

@@ -1,24 +1,43 @@
 """What follows from what taps recorded of a recurrent layer: gradients through time, gates, cell states, reach."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from tb_rnn_plugin import cells
-from tb_rnn_plugin.quantity_names import BPTT_GRADIENT, CELL_STATE, CELL_STATE_GRADIENT, GATE
+from tb_rnn_plugin.quantity_names import (
+    BPTT_GRADIENT,
+    CELL_STATE,
+    CELL_STATE_GRADIENT,
+    GATE,
+    INPUT_GRADIENT,
+    REACH,
+    is_reach,
+    reach_timestep,
+)
 from tb_rnn_plugin.recurrence.activations import Array
 from tb_rnn_plugin.recurrence.half import CannotDerive, Half
+from tb_rnn_plugin.recurrence.reach import COTANGENTS, Reach, hidden_reach, reach_of
 
-#: What can be computed of some layer, in the order in which it is recorded.
+#: What can be computed of some layer, in the order in which it is recorded; and "reach/40" of any timestep.
 QUANTITIES: tuple[str, ...] = (
     BPTT_GRADIENT,
     CELL_STATE,
     CELL_STATE_GRADIENT,
+    INPUT_GRADIENT,
+    REACH,
     *(f"{GATE}{gate}" for gates in cells.KERAS_GATES.values() for gate in gates),
 )
-#: What is computed unless something else is asked for: dL/dc_t says little that dL/dh_t and the gates don't.
-DEFAULT_QUANTITIES = frozenset(QUANTITIES) - {CELL_STATE_GRADIENT}
+#: What is computed unless something else is asked for: dL/dc_t says little that dL/dh_t and the gates don't, and reach
+#: takes many times as long as they do.
+DEFAULT_QUANTITIES = frozenset(QUANTITIES) - {CELL_STATE_GRADIENT, INPUT_GRADIENT, REACH}
+#: What `rnn_summary.capture` computes; the rest is had of its records' recurrence.
+CAPTURED_QUANTITIES = DEFAULT_QUANTITIES | {CELL_STATE_GRADIENT}
+
+# The same cotangents at every step: what changes between steps is the net.
+_SEED = 0
 
 
 def default_channels(cell: str, units: int, width: int) -> dict[str, int]:
@@ -36,7 +55,7 @@ def default_channels(cell: str, units: int, width: int) -> dict[str, int]:
 
 def is_derived(quantity: str) -> bool:
     """Whether a quantity may be a computed one, and then of fewer samples than the others."""
-    return quantity in {BPTT_GRADIENT, CELL_STATE, CELL_STATE_GRADIENT} or quantity.startswith(GATE)
+    return quantity in QUANTITIES or quantity.startswith(GATE) or is_reach(quantity)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -62,11 +81,23 @@ class Recurrence:
         """The recurrence with no more quantities to be computed."""
         return dataclasses.replace(self, quantities=frozenset())
 
+    def beyond(self) -> dict[str, str]:
+        """Which of the wanted quantities are of a timestep behind the sequence, each with that as the reason."""
+        timesteps = min((half.timesteps for half in self.halves.values()), default=0)
+        return {
+            # Without the number of timesteps, which changes from batch to batch: it is to be said once.
+            quantity: f"the sequence has no timestep {timestep} (the first one is 0)"
+            for quantity in sorted(self.quantities)
+            if (timestep := reach_timestep(quantity)) is not None and timestep >= timesteps
+        }
+
     def sequences(self) -> dict[str, Array]:
         """The quantities that are wanted, as far as the layer has them: (samples, timesteps, channels).
 
-        The channels of a bidirectional layer are the forward ones, then the backward ones, in input time. Where no
-        gradient reached the layer, there are no gradients among them.
+        The channels of a bidirectional layer are the forward ones, then the backward ones, in input time. Those of the
+        input gradient are the inputs, by way of the forward direction, then by way of the backward one: their sum is
+        dL/dx_t. A reach has a channel a direction. Where no gradient reached the layer, there are no gradients among
+        them; what is `beyond` the sequence isn't either.
 
         Raises:
             CannotDerive: If they can't be computed, or would be wrong.
@@ -90,12 +121,15 @@ class Recurrence:
         if has_gradient:
             add(BPTT_GRADIENT, Half.hidden_gradient)
             add(CELL_STATE_GRADIENT, Half.cell_state_gradient)
+            add(INPUT_GRADIENT, Half.input_gradient)
         add(CELL_STATE, Half.cell_state)
         if any(quantity.startswith(GATE) for quantity in self.quantities):
             of_gates = [half.gates() for half in halves]
             for gate in of_gates[0]:
                 if f"{GATE}{gate}" in self.quantities:
                     made[f"{GATE}{gate}"] = np.concatenate([of_half[gate] for of_half in of_gates], axis=-1)
+        for quantity in sorted(filter(is_reach, self.quantities - self.beyond().keys())):
+            add(quantity, functools.partial(_recorded_reach, quantity, np.random.default_rng(_SEED)))
         return made
 
     def input_gradient(self) -> Array:
@@ -108,16 +142,16 @@ class Recurrence:
             total: Array = sum(half.input_gradient() for half in self.halves.values())  # type: ignore[assignment]
             return total
 
-    def reach(self, timestep: int | None = None, *, cotangents: int = 16, seed: int = 0) -> "Reach":
+    def reach(self, timestep: int | None = None, *, cotangents: int = COTANGENTS, seed: int = _SEED) -> Reach:
         """How much of h at one timestep depends on what was at each of the others: ‖∂h_t'/∂h_t‖ for every t.
 
-        The Frobenius norm of a Jacobian J is estimated: for v of independent standard normal numbers the mean of
-        ‖Jᵀv‖² is ‖J‖². With 16 of them the error is some per cent.
+        The Frobenius norm of a Jacobian J is estimated, as `recurrence.reach` says. With 16 cotangents the error is
+        some per cent.
 
         Args:
             timestep: t' in the time of the recorded sequences, negative ones from the end; left out: for each direction
                 the one that it comes to last.
-            cotangents: How many v there are.
+            cotangents: How many random vectors there are.
             seed: Of their random numbers.
 
         Raises:
@@ -126,7 +160,7 @@ class Recurrence:
         """
         random = np.random.default_rng(seed)
         with np.errstate(all="ignore"):
-            of_halves = {name: _reach(half, timestep, cotangents, random) for name, half in self.halves.items()}
+            of_halves = {name: reach_of(half, timestep, cotangents, random) for name, half in self.halves.items()}
         return Reach(
             hidden={name: reach[0] for name, reach in of_halves.items()},
             cell_state={name: reach[1] for name, reach in of_halves.items() if reach[1] is not None},
@@ -134,47 +168,13 @@ class Recurrence:
         )
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Reach:
-    """How much the hidden state at one timestep depends on each timestep, by direction: (samples, timesteps) each.
-
-    Attributes:
-        hidden: ‖∂h_t'/∂h_t‖.
-        cell_state: ‖∂h_t'/∂c_t‖, of an LSTM.
-        inputs: ‖∂h_t'/∂x_t‖, in input time.
-    """
-
-    hidden: Mapping[str, Array]
-    cell_state: Mapping[str, Array]
-    inputs: Mapping[str, Array]
-
-
-def _reach(
-    half: Half, timestep: int | None, cotangents: int, random: np.random.Generator
-) -> tuple[Array, Array | None, Array]:
-    trajectory = half.trajectory
-    timesteps = half.timesteps
-    if timestep is not None and not -timesteps <= timestep < timesteps:
-        raise IndexError(f"timestep: expected one of {timesteps}, got {timestep}.")
-    place = timesteps - 1 if timestep is None else half.place(timestep % timesteps)
-    hidden = trajectory.hidden
-    direct = np.zeros((timesteps, cotangents, *hidden.shape[1:]), hidden.dtype)
-    direct[place] = random.standard_normal(direct.shape[1:])
-    gradients = trajectory.gradients(direct)
-    of_inputs = trajectory.input_gradient(gradients)
-    if half.traits.input_reversed:
-        of_inputs = of_inputs[::-1]
-
-    def norm(values: Array) -> Array:
-        """(cotangents, samples, timesteps, channels) to (samples, timesteps): over channels, the mean of cotangents."""
-        made: Array = np.sqrt((values**2).sum(axis=-1).mean(axis=0))
-        return made
-
-    cell_state = None if gradients.cell_state is None else norm(half.recorded(gradients.cell_state))
-    return norm(half.recorded(gradients.hidden)), cell_state, norm(np.moveaxis(of_inputs, 0, -2))
+def _recorded_reach(quantity: str, random: np.random.Generator, half: Half) -> Array:
+    """(samples, timesteps, 1)."""
+    return hidden_reach(half, reach_timestep(quantity), COTANGENTS, random)[..., None]
 
 
 __all__ = [
+    "CAPTURED_QUANTITIES",
     "DEFAULT_QUANTITIES",
     "QUANTITIES",
     "CannotDerive",

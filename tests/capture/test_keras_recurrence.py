@@ -20,7 +20,7 @@ from tb_rnn_plugin.capture import keras as capture_keras  # noqa: E402
 from tb_rnn_plugin.derivation import completed  # noqa: E402
 from tb_rnn_plugin.record import LayerRecord  # noqa: E402
 from tb_rnn_plugin.recurrence.activations import ACTIVATIONS  # noqa: E402
-from tb_rnn_plugin.recurrence.layer import QUANTITIES  # noqa: E402
+from tb_rnn_plugin.recurrence.layer import CAPTURED_QUANTITIES  # noqa: E402
 from tests.capture.unrolled_keras import Arrays, Unrolled, unroll  # noqa: E402
 
 if keras.config.backend() != "tensorflow":
@@ -32,7 +32,7 @@ Layer: TypeAlias = Any
 SAMPLES, TIMESTEPS, INPUTS, UNITS = 3, 6, 4, 5
 # True where there is a step: a gap, a late beginning, an early end.
 MASK = np.array([[1, 1, 0, 1, 1, 1], [0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]], bool)
-EVERYTHING = ("activation", "output_gradient", *QUANTITIES)
+EVERYTHING = ("activation", "output_gradient", *sorted(CAPTURED_QUANTITIES))
 
 
 @pytest.fixture(autouse=True)

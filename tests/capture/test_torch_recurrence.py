@@ -11,7 +11,7 @@ import pytest
 from tb_rnn_plugin import rnn_summary
 from tb_rnn_plugin.derivation import completed
 from tb_rnn_plugin.record import LayerRecord
-from tb_rnn_plugin.recurrence.layer import QUANTITIES
+from tb_rnn_plugin.recurrence.layer import CAPTURED_QUANTITIES
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:LSTM with projections")]  # PyTorch's own
 pytest.importorskip("torch")
@@ -25,7 +25,7 @@ from tests.capture.unrolled_torch import expected, sample  # noqa: E402
 SAMPLES, TIMESTEPS, INPUTS, UNITS = 3, 6, 4, 5
 LENGTHS = (4, 6, 1)
 TOLERANCE = tolerance()
-EVERYTHING = ("activation", "output_gradient", *QUANTITIES)
+EVERYTHING = ("activation", "output_gradient", *sorted(CAPTURED_QUANTITIES))
 KINDS: dict[str, Any] = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
 
 

@@ -285,6 +285,18 @@ class TestNonfinite:
         first = run(spoil, directions=BOTH)[0]
         assert (first.quantity, first.direction, first.timestep) == ("output_gradient", direction, timestep)
 
+    def test_reach_and_inputs_come_after_what_they_follow_from(self) -> None:
+        def spoil(record: LayerRecord) -> LayerRecord:
+            spoilt = {"bptt_gradient": record.sequences["bptt_gradient"].copy()}
+            spoilt["bptt_gradient"][:, 9] = np.nan
+            for quantity in ("input_gradient", "reach", "reach/9"):
+                spoilt[quantity] = np.full_like(spoilt["bptt_gradient"][..., :1], np.inf)
+                spoilt[quantity][:, 10:] = 0
+            return changed(record, **spoilt)
+
+        first = run(spoil)[0]
+        assert (first.quantity, first.timestep) == ("bptt_gradient", 9)
+
     def test_what_exploded_before_is_its_cause(self) -> None:
         def made(step: int) -> LayerRecord:
             record = healthy()

@@ -191,7 +191,7 @@ def test_padding_is_zero_everywhere() -> None:
     mask = np.array([[True, True, False, False], [True] * 4])
     half = net.half(mask=mask, traits=Traits(cell="lstm", gates=net.gates, padded=True, zero_output_for_mask=True))
     made = Recurrence(halves={"forward": half}, quantities=frozenset(QUANTITIES)).sequences()
-    assert len(made) == 7
+    assert len(made) == 9
     for quantity, values in made.items():
         assert (values[0, 2:] == 0).all(), quantity
         assert (values[0, :2] != 0).all(), quantity

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Layer } from "../api";
-import { layerText, suitableScale } from "./names";
+import { layerText, quantityPhrase, quantityTitle, suitableScale } from "./names";
 
 function layer(cell: string | null, units: number | null, directions = 1, framework: string | null = "keras"): Layer {
   const names = ["forward", "backward"].slice(0, directions);
@@ -24,9 +24,26 @@ describe("the line below the layer", () => {
 
 describe("the automatic scale", () => {
   it("is symlog for gradients and linear for the rest", () => {
-    const gradients = ["output_gradient", "bptt_gradient", "cell_state_gradient", "weight_gradients"];
-    expect(gradients.map(suitableScale)).toEqual(["symlog", "symlog", "symlog", "symlog"]);
+    const gradients = ["output", "bptt", "cell_state", "input"].map((name) => `${name}_gradient`);
+    const scales = [...gradients, "weight_gradients"].map((quantity) => suitableScale(quantity, false));
+    expect(new Set(scales)).toEqual(new Set(["symlog"]));
     const others = ["activation", "weights", "cell_state", "gate/forget", "of my own"];
-    expect(new Set(others.map(suitableScale))).toEqual(new Set(["linear"]));
+    expect(new Set(others.map((quantity) => suitableScale(quantity, false)))).toEqual(new Set(["linear"]));
+  });
+
+  it("is one of magnitudes for a reach, which has no sign unless two are subtracted", () => {
+    for (const quantity of ["reach", "reach/40"]) {
+      expect([false, true].map((isDifference) => suitableScale(quantity, isDifference))).toEqual(["log", "symlog"]);
+    }
+  });
+});
+
+describe("the name of a quantity", () => {
+  it("says what it is, with its symbol, and goes into a sentence", () => {
+    expect(quantityTitle("input_gradient")).toBe("Input gradient, dL/dx");
+    expect(quantityPhrase("input_gradient")).toBe("input gradient");
+    expect(quantityTitle("reach")).toBe("Reach, \u2016\u2202h_T/\u2202h_t\u2016");
+    expect(quantityPhrase("reach/40")).toBe("reach of timestep 40");
+    expect(quantityTitle("of my own")).toBe("of my own");
   });
 });

@@ -9,6 +9,8 @@ const words: Record<string, { name: string; symbol: string }> = {
   bptt_gradient: { name: "BPTT gradient", symbol: "dL/dh" },
   cell_state: { name: "Cell state", symbol: "c" },
   cell_state_gradient: { name: "Cell state gradient", symbol: "dL/dc" },
+  input_gradient: { name: "Input gradient", symbol: "dL/dx" },
+  reach: { name: "Reach", symbol: "\u2016\u2202h_T/\u2202h_t\u2016" },
   weights: { name: "Weights", symbol: "" },
   weight_gradients: { name: "Weight gradients", symbol: "" },
 };
@@ -23,6 +25,7 @@ function capitalised(text: string): string {
 export function quantityTitle(quantity: string): string {
   const known = quantity in words ? words[quantity] : undefined;
   if (known !== undefined) return known.symbol === "" ? known.name : `${known.name}, ${known.symbol}`;
+  if (quantity.startsWith("reach/")) return `Reach of timestep ${quantity.slice(6)}`;
   return quantity.startsWith("gate/") ? `${capitalised(quantity.slice(5))} gate` : quantity;
 }
 
@@ -32,8 +35,16 @@ export function quantityPhrase(quantity: string): string {
   return name.startsWith("BPTT") || name === quantity ? name : name.charAt(0).toLowerCase() + name.slice(1);
 }
 
-/** Gradients span decades; activations, gates and weights do not, and a symlog would turn their small values to noise. */
-export function suitableScale(quantity: string): ScaleKind {
+function isReach(quantity: string): boolean {
+  return quantity === "reach" || quantity.startsWith("reach/");
+}
+
+/**
+ * Gradients span decades; activations, gates and weights do not, and a symlog would turn their small values to noise. A
+ * reach spans decades too, and only differences of it have a sign.
+ */
+export function suitableScale(quantity: string, isDifference: boolean): ScaleKind {
+  if (isReach(quantity)) return isDifference ? "symlog" : "log";
   return /_gradients?$/.test(quantity) ? "symlog" : "linear";
 }
 

@@ -5,7 +5,7 @@ import { type Scale, type ScaleKind } from "../drawing/colour_scale";
 import { arrivalFor, arrivals, type LoadedArray } from "./arrays";
 import { keyOfRun, quantity, type ShownRun } from "./catalogue";
 import { choices } from "./choices";
-import { columns } from "./columns";
+import { areDifferences, columns } from "./columns";
 import { differenceOf, isWhole, mismatchOf } from "./differences";
 import { suitableScale } from "./names";
 import { problem } from "./problems";
@@ -103,7 +103,7 @@ export const isLoading = computed(() => problem.value === null && found.value.so
 /** The chosen scale, or the one that suits the quantity. */
 export const scaleKind = computed<ScaleKind>(() => {
   const { scale } = choices.value;
-  return scale === "automatic" ? suitableScale(quantity.value?.quantity ?? "") : scale;
+  return scale === "automatic" ? suitableScale(quantity.value?.quantity ?? "", areDifferences.value) : scale;
 });
 
 /** The scale on which all the given arrays find their place. */

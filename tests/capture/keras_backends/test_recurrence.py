@@ -1,4 +1,4 @@
-"""Gradients through time and cell states, against each backend's own autograd through a loop that is written out."""
+"""Gradients through time and of inputs, and cell states, against each backend's own autograd through loops."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,20 +54,22 @@ def squares(_: Tensor, prediction: Tensor) -> Tensor:
 
 
 def expected(backend: str, model: Any, kind: str, x: Array) -> dict[str, Array]:
-    """By the gradients of zeros that are added to each h_t."""
+    """By the gradients of zeros that are added to each h_t, and to what each direction is given of x_t."""
     numbers = Numbers(backend)
     layer = model.get_layer("layer")
     halves = [layer.forward_layer, layer.backward_layer] if "Bidirectional" in kind else [layer]
     cell = type(halves[0]).__name__
     weights = [dict(zip(("kernel", "recurrent_kernel", "bias"), half.get_weights(), strict=True)) for half in halves]
-    zeros = {f"{i}/{t}": np.zeros((SAMPLES, UNITS), np.float32) for i in range(len(halves)) for t in range(TIMESTEPS)}
+    places = [f"{i}/{t}" for i in range(len(halves)) for t in range(TIMESTEPS)]
+    zeros = {place: np.zeros((SAMPLES, UNITS), np.float32) for place in places}
+    zeros |= {f"x/{place}": np.zeros((SAMPLES, INPUTS), np.float32) for place in places}
 
     def went(index: int, moved: Mapping[str, Tensor], values: dict[str, Tensor]) -> Steps:
         states = [numbers.tensor(np.zeros((SAMPLES, UNITS), np.float32))] * (2 if cell == "LSTM" else 1)
         of = {name: numbers.tensor(array) for name, array in weights[index].items()}
         outputs: dict[int, Tensor] = {}
         for t in range(TIMESTEPS)[:: -1 if index else 1]:
-            new = numbers.step(cell, of, numbers.tensor(x[:, t]), states)
+            new = numbers.step(cell, of, numbers.tensor(x[:, t]) + moved[f"x/{index}/{t}"], states)
             if "masked" in kind:
                 here = numbers.tensor(MASK[:, t, None])
                 new = [numbers.functions.where(here, one, old) for one, old in zip(new, states, strict=True)]
@@ -88,7 +90,8 @@ def expected(backend: str, model: Any, kind: str, x: Array) -> dict[str, Array]:
         return squares(None, whole[0] + whole[1] if "sum" in kind else numbers.joined(whole, -1)), values
 
     values, gradients = numbers.differentiated(loss, zeros, {})
-    found = {"bptt_gradient": gradients} | ({"cell_state": values} if values else {})
+    of_inputs = {place: gradients[f"x/{place}"] for place in places}
+    found = {"bptt_gradient": gradients, "input_gradient": of_inputs} | ({"cell_state": values} if values else {})
     return {
         name: np.concatenate(
             [np.stack([of[f"{i}/{t}"] for t in range(TIMESTEPS)], axis=1) for i in range(len(halves))], axis=-1
@@ -101,7 +104,11 @@ def expected(backend: str, model: Any, kind: str, x: Array) -> dict[str, Array]:
 def test_as_the_backends_own_autograd(backend: str, kind: str) -> None:
     model, x = made(kind), batch(kind)
     (record,) = rnn_summary.capture(model, x, np.zeros((SAMPLES, 1), np.float32))
-    for quantity, values in expected(backend, model, kind, x).items():
+    wanted = expected(backend, model, kind, x)
+    assert record.recurrence is not None
+    of_inputs = wanted.pop("input_gradient").reshape(SAMPLES, TIMESTEPS, -1, INPUTS).sum(axis=2)
+    np.testing.assert_allclose(record.recurrence.input_gradient(), of_inputs, rtol=1e-5, atol=1e-5)
+    for quantity, values in wanted.items():
         np.testing.assert_allclose(record.sequences[quantity], values, rtol=1e-5, atol=1e-5, err_msg=quantity)
     assert all(f"gate/{gate}" in record.sequences for gate in record.gates)
 
@@ -116,6 +123,19 @@ def test_written_in_fit(backend: str, tmp_path: Path) -> None:
     wanted = expected(backend, model, "GRU", x)["bptt_gradient"]
     np.testing.assert_allclose(record.sequences["bptt_gradient"], wanted[:2], rtol=1e-5, atol=1e-5)
     assert {"gate/update", "gate/reset", "gate/candidate"} <= set(record.sequences)
+
+
+@on_each(case="gradient of the inputs: Bidirectional LSTM, masked, KerasCallback in fit")
+def test_what_is_written_on_request(backend: str, tmp_path: Path) -> None:
+    kind = "Bidirectional LSTM, masked"
+    model, x = made(kind), batch(kind)
+    callback = rnn_summary.KerasCallback(tmp_path, every=1, quantities=("input_gradient", "reach", "reach/1"))
+    y = np.zeros((SAMPLES, 1), np.float32)
+    model.fit(x, y, batch_size=SAMPLES, shuffle=False, verbose=0, callbacks=[callback])
+    ((_, record),) = rnn_summary.read(tmp_path)
+    assert set(record.sequences) == {"input_gradient", "reach", "reach/1"}
+    wanted = expected(backend, model, kind, x)["input_gradient"]
+    np.testing.assert_allclose(record.sequences["input_gradient"], wanted, rtol=1e-5, atol=1e-5)
 
 
 @on_each()

@@ -84,6 +84,23 @@ function Down({ ticks, side = "left", arrow = "" }: { ticks: Tick[]; side?: "lef
   );
 }
 
+/** What "backward" takes when it is written upwards, in CSS pixels. */
+const lengthOfName = 52;
+
+/** A direction's name beside its half; its initial where that has few rows. */
+function DirectionName({ name, transposed, extent }: { name: string; transposed: boolean; extent: number }) {
+  const isShort = transposed && extent < lengthOfName;
+  return (
+    <span
+      class={isShort ? "initial" : undefined}
+      title={isShort ? name : undefined}
+      style={{ [transposed ? "height" : "width"]: `${extent}px` }}
+    >
+      {isShort ? name.charAt(0) : name}
+    </span>
+  );
+}
+
 /** The names of the two directions beside their halves, and the line between them. */
 function Directions({ run, picture, size }: Pick<AxesProps, "run" | "picture" | "size">) {
   const { transposed, parts, columnsBefore } = picture;
@@ -91,15 +108,17 @@ function Directions({ run, picture, size }: Pick<AxesProps, "run" | "picture" | 
   const all = transposed ? picture.height : picture.width;
   const middle = (columnsBefore / Math.max(1, all)) * length;
   const [forward, backward] = run.layer.directions;
-  const [edge, extent] = transposed ? (["top", "height"] as const) : (["left", "width"] as const);
   return (
     <>
       {parts.length < 2 ? null : (
-        <div class={transposed ? "divider across" : "divider down"} style={{ [edge]: `${middle}px` }} />
+        <div
+          class={transposed ? "divider across" : "divider down"}
+          style={{ [transposed ? "top" : "left"]: `${middle}px` }}
+        />
       )}
       <div class={transposed ? "directions" : "directions below"} aria-hidden="true">
-        {middle > 0 ? <span style={{ [extent]: `${middle}px` }}>{forward}</span> : null}
-        {middle < length ? <span style={{ [extent]: `${length - middle}px` }}>{backward}</span> : null}
+        {middle > 0 ? <DirectionName name={forward} transposed={transposed} extent={middle} /> : null}
+        {middle < length ? <DirectionName name={backward} transposed={transposed} extent={length - middle} /> : null}
       </div>
     </>
   );

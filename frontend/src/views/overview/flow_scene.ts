@@ -12,7 +12,7 @@ import { dark } from "../../state/host";
 import { type Profiles, shownProfiles } from "../../state/profiles";
 
 /** What may flow, that which is meant first. */
-export const flowQuantities = ["bptt_gradient", "cell_state_gradient", "output_gradient"];
+export const flowQuantities = ["bptt_gradient", "cell_state_gradient", "output_gradient", "input_gradient", "reach"];
 export const throughTime = flowQuantities[0];
 export const directPath = "output_gradient";
 

@@ -21,6 +21,8 @@ const symbols: Partial<Record<string, string>> = {
   bptt_gradient: "\u2016dL/dh\u2016",
   cell_state_gradient: "\u2016dL/dc\u2016",
   output_gradient: "\u2016\u2202L/\u2202y\u2016",
+  input_gradient: "\u2016dL/dx\u2016",
+  reach: "\u2016\u2202h_T/\u2202h_t\u2016",
 };
 
 function useLayout(room: Room, runs: number): FlowLayout {
