@@ -6,6 +6,8 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import overload
 
+from tb_rnn_plugin.quantity_names import ACTIVATION
+
 #: Of float32, as arrays are written unless bfloat16 is asked for.
 BYTES_PER_NUMBER = 4
 
@@ -75,7 +77,7 @@ class LayerDescription:
     @property
     def channels(self) -> int | None:
         """How many channels its activation has; None where that isn't known before it is called."""
-        return self.sequences.get("activation")
+        return self.sequences.get(ACTIVATION)
 
     @property
     def weight_bytes(self) -> int:

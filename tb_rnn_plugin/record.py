@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_rnn_plugin import cells
-from tb_rnn_plugin.quantity_names import INPUT_GRADIENT, is_reach
+from tb_rnn_plugin.quantity_names import CELL_STATE, GATE, INPUT_GRADIENT, is_reach
 from tb_rnn_plugin.record_arguments import (
     checked_cell,
     checked_directions,
@@ -247,7 +247,7 @@ def _check_channels(array: FloatArray, quantity: str, argument: str, record: Lay
             sharing = f"{directions} directions" if places == 1 else f"{directions} × {record.space} places"
             raise ValueError(f"{argument}: {channels} channels can't be shared by {sharing} equally.")
         return
-    inside = quantity.startswith(("gate/", "cell_state"))
+    inside = quantity.startswith((GATE, CELL_STATE))
     width = places * (record.units if inside or record.projection is None else record.projection)
     if channels != directions * width:
         hint = (

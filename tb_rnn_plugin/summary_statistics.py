@@ -158,8 +158,6 @@ def array_statistics(
         squares = None  # it is not finite either
         low, high = (float(flat.min()), float(flat.max())) if flat.size else (0.0, 0.0)
     (buckets,) = count_by_bucket(of_histograms[None], 1)
-    if of_histograms.size < flat.size:
-        statistics.histogram_count = of_histograms.size
     rows = rows_of(flat)
     moments = _Moments(
         total=sum(float(row_sums(each).sum()) for each in rows),

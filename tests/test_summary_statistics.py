@@ -296,9 +296,8 @@ def test_a_long_sequence_is_counted_in_an_even_sample_and_measured_whole() -> No
     assert statistics.l2_norm == pytest.approx(np.sqrt(np.square(finite).sum()), rel=1e-6)
     assert statistics.first_nonfinite_timestep == 60
 
-    counted = statistics.histogram_count
+    counted = sum(statistics.values.counts)
     assert 65536 - 1 <= counted <= 65536
-    assert sum(statistics.values.counts) == counted
     magnitudes = statistics.magnitudes
     assert sum(magnitudes.negative) + sum(magnitudes.positive) + magnitudes.zero == counted
     bins = statistics.values
@@ -326,7 +325,6 @@ def test_what_is_counted_of_a_sequence_meets_every_timestep_and_no_period() -> N
 def test_shorter_sequences_are_counted_whole() -> None:
     activation = RNG.standard_normal((2, 128, 256), dtype=np.float32)
     (statistics,), _ = quantity_summary(LayerRecord("lstm", sequences={"activation": activation}), "activation")
-    assert not statistics.HasField("histogram_count")
     assert sum(statistics.values.counts) == activation.size == 65536
 
 

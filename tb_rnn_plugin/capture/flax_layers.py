@@ -150,7 +150,7 @@ def records(
         calls = sorted({call for _, call in parts})
         whole = [call for call in calls if all((direction, call) in parts for direction in layer.halves)]
         sequences_of = [_joined([parts[d, call].sequences() for d in layer.halves], axis=-1) for call in whole]
-        shapes = {arrays["activation"].shape for arrays in sequences_of}
+        shapes = {arrays[ACTIVATION].shape for arrays in sequences_of}
         if layer.cell is None and len(shapes) == 1 and shapes.pop()[1] == 1:  # the calls of a loop, a timestep each
             sequences_of = [_joined(sequences_of, axis=1)]
         for index, sequences in enumerate(sequences_of):

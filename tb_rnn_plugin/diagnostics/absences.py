@@ -1,10 +1,8 @@
 """Why a measure is not there: a sentence in place of an empty cell."""
 
 from tb_rnn_plugin.diagnostics import catalogue as names
-from tb_rnn_plugin.diagnostics.histories import (
-    LayerHistory,
-)
-from tb_rnn_plugin.quantity_names import BPTT_GRADIENT
+from tb_rnn_plugin.diagnostics.histories import LayerHistory
+from tb_rnn_plugin.quantity_names import ACTIVATION, BPTT_GRADIENT
 from tb_rnn_plugin.record import WEIGHTS
 
 _EARLIER = "these logs hold no measures; an earlier version wrote them."
@@ -25,7 +23,7 @@ def absence(column: str, history: LayerHistory) -> str:
         if not any(quantity.startswith("gate/") for quantity in quantities):
             return "the gates were not recorded: they come with bptt=True, where quantities= does not leave them out."
         return _EARLIER
-    return _EARLIER if "activation" in quantities else "the activation was not recorded."
+    return _EARLIER if ACTIVATION in quantities else "the activation was not recorded."
 
 
 def _without_updates(history: LayerHistory) -> str:

@@ -19,7 +19,6 @@ from tb_rnn_plugin.rnn_data_pb2 import Layer, Measure, QuantitySummary
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-
 _OF_UNITS = frozenset({names.DEAD_UNITS, names.DORMANT_UNITS, names.DEAD_WEIGHTS, names.LARGE_WEIGHTS})
 _OF_WIDTH = frozenset({names.EFFECTIVE_RANK, names.PARTICIPATION_RATIO})
 

@@ -8,19 +8,28 @@ from tb_rnn_plugin import cells
 from tb_rnn_plugin.diagnostics import catalogue as names
 from tb_rnn_plugin.diagnostics.finding import Finding, View, percent
 from tb_rnn_plugin.diagnostics.histories import LayerHistory, NonfiniteBlock, QuantityHistory
+from tb_rnn_plugin.quantity_names import (
+    ACTIVATION,
+    BPTT_GRADIENT,
+    CELL_STATE,
+    CELL_STATE_GRADIENT,
+    INPUT_GRADIENT,
+    OUTPUT_GRADIENT,
+    REACH,
+)
 from tb_rnn_plugin.record import MATRIX_QUANTITIES, WEIGHT_GRADIENTS, WEIGHTS
 
 # Within a training step: the weights are there before the forward pass, which goes through the gates to the activation;
 # the backward pass begins where that ended.
-_FORWARD = ("weights", "gate", "cell_state", "activation")
+_FORWARD = (WEIGHTS, "gate", CELL_STATE, ACTIVATION)
 _BACKWARD = (
-    "output_gradient",
-    "bptt_gradient",
-    "cell_state_gradient",
+    OUTPUT_GRADIENT,
+    BPTT_GRADIENT,
+    CELL_STATE_GRADIENT,
     "gate_gradient",
-    "input_gradient",
-    "reach",
-    "weight_gradients",
+    INPUT_GRADIENT,
+    REACH,
+    WEIGHT_GRADIENTS,
 )
 _ORDER = (*_FORWARD, "other", *_BACKWARD)
 _END = sys.maxsize

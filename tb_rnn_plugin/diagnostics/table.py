@@ -9,10 +9,7 @@ import numpy as np
 from tb_rnn_plugin.diagnostics import catalogue as names
 from tb_rnn_plugin.diagnostics.catalogue import COLUMNS, KINDS, LEAST_IS_WORST, MeasureKey, MeasureKind
 from tb_rnn_plugin.diagnostics.finding import SEVERITIES, Finding, Severity, Steps, number, percent
-from tb_rnn_plugin.diagnostics.histories import (
-    LayerHistory,
-    Series,
-)
+from tb_rnn_plugin.diagnostics.histories import LayerHistory, Series
 from tb_rnn_plugin.quantity_names import OUTPUT_GRADIENT
 from tb_rnn_plugin.record import BIAS
 

@@ -8,7 +8,8 @@ const { least, most } = binsRange;
 
 const meaning =
   "How many bins of equal width each histogram has. Empty: automatic, those that were counted when the numbers were " +
-  `written, of the whole batch (an even sample where that is more than 65 536 numbers) and at every step. ${least} to ${most}: counted anew from the arrays, for a finer or ` +
+  "written, of the whole batch (an even sample where that is more than 65\u202f536 numbers) and at every step. " +
+  `${least} to ${most}: counted anew from the arrays, for a finer or ` +
   "coarser look at the steps whose arrays were kept";
 
 /** Why the number is not asked for; "" where it is. */

@@ -32,7 +32,7 @@ export interface PointedBar {
 }
 
 /** The bar of a frame that holds u; null beyond its first and last. */
-export function barAt(frame: Frame, { axis }: PanelAxes, u: number): PointedBar | null {
+export function barAt(frame: Frame, { axis }: Pick<PanelAxes, "axis">, u: number): PointedBar | null {
   const bars = barsIn(frame, axis);
   if (bars === null) return null;
   const at = bars.edges.findLastIndex((edge) => edge <= u);
