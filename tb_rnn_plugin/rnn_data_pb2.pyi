@@ -71,7 +71,7 @@ class MagnitudeHistogram(_message.Message):
     def __init__(self, first_exponent: _Optional[int] = ..., negative: _Optional[_Iterable[int]] = ..., positive: _Optional[_Iterable[int]] = ..., zero: _Optional[int] = ...) -> None: ...
 
 class Statistics(_message.Message):
-    __slots__ = ("direction", "matrix", "gate", "count", "nan_count", "inf_count", "first_nonfinite_timestep", "minimum", "maximum", "mean", "standard_deviation", "l1_norm", "l2_norm", "values", "magnitudes", "last_nonfinite_timestep")
+    __slots__ = ("direction", "matrix", "gate", "count", "nan_count", "inf_count", "first_nonfinite_timestep", "minimum", "maximum", "mean", "standard_deviation", "l1_norm", "l2_norm", "values", "magnitudes", "last_nonfinite_timestep", "channel_norms")
     DIRECTION_FIELD_NUMBER: _ClassVar[int]
     MATRIX_FIELD_NUMBER: _ClassVar[int]
     GATE_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +88,7 @@ class Statistics(_message.Message):
     VALUES_FIELD_NUMBER: _ClassVar[int]
     MAGNITUDES_FIELD_NUMBER: _ClassVar[int]
     LAST_NONFINITE_TIMESTEP_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_NORMS_FIELD_NUMBER: _ClassVar[int]
     direction: str
     matrix: str
     gate: str
@@ -104,7 +105,8 @@ class Statistics(_message.Message):
     values: LinearHistogram
     magnitudes: MagnitudeHistogram
     last_nonfinite_timestep: int
-    def __init__(self, direction: _Optional[str] = ..., matrix: _Optional[str] = ..., gate: _Optional[str] = ..., count: _Optional[int] = ..., nan_count: _Optional[int] = ..., inf_count: _Optional[int] = ..., first_nonfinite_timestep: _Optional[int] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., mean: _Optional[float] = ..., standard_deviation: _Optional[float] = ..., l1_norm: _Optional[float] = ..., l2_norm: _Optional[float] = ..., values: _Optional[_Union[LinearHistogram, _Mapping]] = ..., magnitudes: _Optional[_Union[MagnitudeHistogram, _Mapping]] = ..., last_nonfinite_timestep: _Optional[int] = ...) -> None: ...
+    channel_norms: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, direction: _Optional[str] = ..., matrix: _Optional[str] = ..., gate: _Optional[str] = ..., count: _Optional[int] = ..., nan_count: _Optional[int] = ..., inf_count: _Optional[int] = ..., first_nonfinite_timestep: _Optional[int] = ..., minimum: _Optional[float] = ..., maximum: _Optional[float] = ..., mean: _Optional[float] = ..., standard_deviation: _Optional[float] = ..., l1_norm: _Optional[float] = ..., l2_norm: _Optional[float] = ..., values: _Optional[_Union[LinearHistogram, _Mapping]] = ..., magnitudes: _Optional[_Union[MagnitudeHistogram, _Mapping]] = ..., last_nonfinite_timestep: _Optional[int] = ..., channel_norms: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class NormProfile(_message.Message):
     __slots__ = ("direction", "timesteps", "mean_block", "mean", "quantile_block", "quantiles", "quantile_values")

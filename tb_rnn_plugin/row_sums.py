@@ -1,4 +1,4 @@
-"""Sums over the rows of a matrix, as fast as float32 and as right as float64. Pure functions on arrays."""
+"""Sums over rows or columns of a matrix, as fast as float32 and as right as float64. Pure functions on arrays."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
@@ -15,6 +15,9 @@ _WIDEST = 4096
 
 # Squares of float32 that lie between these have lost nothing that counts to underflow, and none to overflow.
 _LEAST, _MOST = 1e-30, 1e37
+
+# Of more rows, one after the other, the same holds of a column.
+_MOST_ROWS = 256
 
 # Numbers that are worked on at once: they stay in the processor's cache from one operation to the next.
 _CHUNK = 64 * 1024
@@ -42,7 +45,26 @@ def row_squares(rows: FloatArray) -> Sums:
     Gradients that have vanished square to less than float32 can hold: such rows are summed in float64.
     """
     # Not a BLAS product, which would wake threads that the training needs.
-    return _summed(rows, lambda block: np.einsum("rc,rc->r", block, block), lambda s: (s > _LEAST) & (s < _MOST))
+    return _summed(rows, lambda block: np.einsum("rc,rc->r", block, block), _squares_are_right)
+
+
+def column_squares(columns: FloatArray) -> Sums:
+    """The sum of the squares in each column, of (rows, columns); as `row_squares` does it."""
+    sums = np.zeros(columns.shape[1])
+    at_once = min(max(_CHUNK // max(columns.shape[1], 1), 1), _MOST_ROWS)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        for start in range(0, len(columns), at_once):
+            block = columns[start : start + at_once]
+            of_block = np.einsum("rc,rc->c", block, block)
+            if not _squares_are_right(of_block).all():
+                wide = block.astype(np.float64)
+                of_block = np.einsum("rc,rc->c", wide, wide)
+            sums += of_block
+    return sums
+
+
+def _squares_are_right(sums: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+    return (sums > _LEAST) & (sums < _MOST)
 
 
 def squared_deviations(flat: FloatArray, mean: float) -> float:

@@ -1,4 +1,4 @@
-"""Sums over rows, against sums of Python's own floats."""
+"""Sums over rows and columns, against sums of Python's own floats."""
 
 import math
 from collections.abc import Callable
@@ -26,6 +26,7 @@ FUNCTIONS: dict[str, tuple[Callable[[FloatArray], row_sums.Sums], Callable[[floa
     "sums": (row_sums.row_sums, lambda value: value),
     "magnitudes": (row_sums.row_magnitudes, abs),
     "squares": (row_sums.row_squares, lambda value: value * value),
+    "squares of columns": (lambda rows: row_sums.column_squares(np.ascontiguousarray(rows.T)), lambda v: v * v),
 }
 
 
@@ -55,6 +56,8 @@ def test_what_is_not_finite_stays_in_its_row(bad: float) -> None:
     rows[3, 7] = bad
     squares = row_sums.row_squares(rows)
     assert np.isfinite(squares).tolist() == [index != 3 for index in range(9)]
+    squares = row_sums.column_squares(rows)
+    assert np.isfinite(squares).tolist() == [index != 7 for index in range(300)]
 
 
 def test_deviations_from_a_mean_that_is_much_larger() -> None:

@@ -78,6 +78,32 @@ def test_statistics_of_gates_against_loops(names: tuple[str, str]) -> None:
         assert statistics.magnitudes == alone.magnitudes
 
 
+@pytest.mark.parametrize("names", list(itertools.pairwise(ARRAYS)), ids=" beside ".join)
+def test_norms_of_channels_against_loops(names: tuple[str, str]) -> None:
+    blocks = [ARRAYS[name].reshape(-1, ARRAYS[name].shape[-1]) for name in names]
+    rows, columns = np.min([block.shape for block in blocks], axis=0)
+    matrix = np.concatenate([block[:rows, :columns] for block in blocks], axis=1)
+    found = matrix_statistics(matrix, ("update", "candidate"), bins=16, direction="forward", matrix="kernel")
+    for statistics, block in zip(found, np.split(matrix, 2, axis=1), strict=True):
+        norms = [math.sqrt(math.fsum(v * v for v in column)) for column in block.T.tolist()]
+        finite = [min(norm, float(F32.max)) for norm in norms if math.isfinite(norm)]
+        expected = [_quantile(finite, q) for q in (0, 0.1, 0.5, 0.9, 1)] if finite else []
+        assert list(statistics.channel_norms) == pytest.approx(expected, rel=2e-6, abs=1.5e-45)
+
+
+def _quantile(numbers: list[float], quantile: float) -> float:
+    """Between the two that are nearest in order, as numpy's default does it."""
+    ordered = sorted(numbers)
+    place = quantile * (len(ordered) - 1)
+    below = min(int(place), len(ordered) - 1)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] * (1 - (place - below)) + ordered[above] * (place - below)
+
+
+def test_norms_of_channels_are_of_matrices_alone() -> None:
+    assert not array_statistics(NORMAL, bins=16).channel_norms
+
+
 def check_statistics(statistics: Statistics, array: FloatArray) -> None:
     values = array.ravel().tolist()
     finite = [v for v in values if math.isfinite(v)]
