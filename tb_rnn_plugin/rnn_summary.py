@@ -37,7 +37,7 @@ from tb_rnn_plugin.record import LayerRecord
 from tb_rnn_plugin.summary_events import Write
 
 if TYPE_CHECKING:
-    from tb_rnn_plugin.capture.keras import KerasCallback
+    from tb_rnn_plugin.capture.keras.entry import KerasCallback
 
 __all__ = [
     "Finding",
@@ -347,7 +347,7 @@ def _checked_records(records: LayerRecord | Iterable[LayerRecord]) -> list[Layer
 def __getattr__(name: str) -> Any:  # what a module's __getattr__ gives
     """KerasCallback is a keras.callbacks.Callback, so Keras is imported when it is first asked for."""
     if name == "KerasCallback":
-        from tb_rnn_plugin.capture.keras import KerasCallback  # noqa: PLC0415
+        from tb_rnn_plugin.capture.keras.entry import KerasCallback  # noqa: PLC0415
 
         return KerasCallback
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, cast
 
 from tb_rnn_plugin import event_writer, record
-from tb_rnn_plugin.capture import frameworks, keras_layers, layer_choice, taps
+from tb_rnn_plugin.capture import frameworks, layer_choice, taps
 from tb_rnn_plugin.capture.fit_findings import FitFindings
+from tb_rnn_plugin.capture.keras import layers as keras_layers
 from tb_rnn_plugin.capture.recurrences import Derivation
 from tb_rnn_plugin.diagnostics.finding import Finding
 from tb_rnn_plugin.diagnostics.thresholds import DEFAULT, Thresholds

@@ -46,10 +46,10 @@ class CaptureModule(Protocol):
 
 # The package that a model's class comes from → the module that captures it.
 _CAPTURE_MODULES = {
-    "keras": "tb_rnn_plugin.capture.keras",
-    "tf_keras": "tb_rnn_plugin.capture.tf_keras",
-    "torch": "tb_rnn_plugin.capture.torch",
-    "flax": "tb_rnn_plugin.capture.flax",
+    "keras": "tb_rnn_plugin.capture.keras.entry",
+    "tf_keras": "tb_rnn_plugin.capture.tf_keras.entry",
+    "torch": "tb_rnn_plugin.capture.torch.entry",
+    "flax": "tb_rnn_plugin.capture.flax.entry",
 }
 
 

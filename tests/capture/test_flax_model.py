@@ -13,8 +13,8 @@ jnp = pytest.importorskip("jax.numpy")
 optax = pytest.importorskip("optax")
 nnx: Any = pytest.importorskip("flax.nnx")
 
-from tb_rnn_plugin.capture import flax as capture_flax  # noqa: E402
-from tb_rnn_plugin.capture import flax_model  # noqa: E402
+from tb_rnn_plugin.capture.flax import entry as capture_flax  # noqa: E402
+from tb_rnn_plugin.capture.flax import model as flax_model  # noqa: E402
 
 
 class OwnCell(nnx.Module):

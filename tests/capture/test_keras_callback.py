@@ -25,7 +25,7 @@ import tensorflow as tf  # noqa: E402
 if keras.config.backend() != "tensorflow":
     pytest.skip("for Keras on TensorFlow", allow_module_level=True)
 
-from tb_rnn_plugin.capture import keras as capture_keras  # noqa: E402
+from tb_rnn_plugin.capture.keras import entry as capture_keras  # noqa: E402
 
 layers = keras.layers
 Array = npt.NDArray[np.float32]
@@ -183,7 +183,7 @@ def test_a_failing_writer_never_ends_training(writer: Writer) -> None:
 
 
 def test_a_failing_tap_never_ends_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tb_rnn_plugin.capture import keras_tensorflow_recorder  # noqa: PLC0415
+    from tb_rnn_plugin.capture.keras.tensorflow import recorder as keras_tensorflow_recorder  # noqa: PLC0415
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("no such thing")

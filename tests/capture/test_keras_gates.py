@@ -17,7 +17,7 @@ import tensorflow as tf  # noqa: E402
 if keras.config.backend() != "tensorflow":
     pytest.skip("for Keras on TensorFlow", allow_module_level=True)
 
-from tb_rnn_plugin.capture import keras as capture_keras  # noqa: E402
+from tb_rnn_plugin.capture.keras import entry as capture_keras  # noqa: E402
 
 layers = keras.layers
 Array = npt.NDArray[np.float32]

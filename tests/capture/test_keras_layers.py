@@ -9,8 +9,8 @@ pytest.importorskip("tensorflow")
 
 import keras  # noqa: E402
 
-from tb_rnn_plugin.capture import keras_layers  # noqa: E402
-from tb_rnn_plugin.capture.keras_layers import RecurrentLayer  # noqa: E402
+from tb_rnn_plugin.capture.keras import layers as keras_layers  # noqa: E402
+from tb_rnn_plugin.capture.keras.layers import RecurrentLayer  # noqa: E402
 
 layers = keras.layers
 

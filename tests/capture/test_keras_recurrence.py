@@ -16,7 +16,7 @@ import tensorflow as tf  # noqa: E402
 from keras import layers  # noqa: E402
 
 from tb_rnn_plugin import rnn_summary  # noqa: E402
-from tb_rnn_plugin.capture import keras as capture_keras  # noqa: E402
+from tb_rnn_plugin.capture.keras import entry as capture_keras  # noqa: E402
 from tb_rnn_plugin.derivation import completed  # noqa: E402
 from tb_rnn_plugin.record import LayerRecord  # noqa: E402
 from tb_rnn_plugin.recurrence.activations import ACTIVATIONS  # noqa: E402

@@ -31,8 +31,9 @@ pytest.importorskip("tensorflow")
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from tb_rnn_plugin.capture import keras as capture_keras  # noqa: E402
-from tb_rnn_plugin.capture import keras_tensorflow_replicas, keras_tensorflow_workers  # noqa: E402
+from tb_rnn_plugin.capture.keras import entry as capture_keras  # noqa: E402
+from tb_rnn_plugin.capture.keras.tensorflow import replicas as keras_tensorflow_replicas  # noqa: E402
+from tb_rnn_plugin.capture.keras.tensorflow import workers as keras_tensorflow_workers  # noqa: E402
 
 layers = keras.layers
 Array = npt.NDArray[np.float32]

@@ -21,7 +21,7 @@ tf_keras = pytest.importorskip("tf_keras")
 
 import tensorflow as tf  # noqa: E402
 
-from tb_rnn_plugin.capture import tf_keras as capture_tf_keras  # noqa: E402
+from tb_rnn_plugin.capture.tf_keras import entry as capture_tf_keras  # noqa: E402
 
 FRAMEWORK = "tf_keras"
 layers = tf_keras.layers

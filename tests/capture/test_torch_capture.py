@@ -15,7 +15,7 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn.utils.rnn import pack_sequence  # noqa: E402
 
-from tb_rnn_plugin.capture import torch as capture_torch  # noqa: E402
+from tb_rnn_plugin.capture.torch import entry as capture_torch  # noqa: E402
 from tests.capture.test_torch_tools import told, tolerance  # noqa: E402
 
 TOLERANCE = tolerance()

@@ -20,8 +20,8 @@ from torch._C._distributed_c10d import FileStore  # noqa: E402
 from torch.multiprocessing.spawn import spawn  # noqa: E402
 from torch.nn.parallel import DistributedDataParallel  # noqa: E402
 
-from tb_rnn_plugin.capture import torch as capture_torch  # noqa: E402
-from tb_rnn_plugin.capture import torch_ranks  # noqa: E402
+from tb_rnn_plugin.capture.torch import entry as capture_torch  # noqa: E402
+from tb_rnn_plugin.capture.torch import ranks as torch_ranks  # noqa: E402
 from tests.capture.test_torch_tools import told, tolerance  # noqa: E402
 
 if not dist.is_available():

@@ -17,7 +17,7 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence  # noqa: E402
 
-from tb_rnn_plugin.capture import torch as capture_torch  # noqa: E402
+from tb_rnn_plugin.capture.torch import entry as capture_torch  # noqa: E402
 from tests.capture.test_torch_tools import case, told, tolerance  # noqa: E402
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -333,7 +333,7 @@ def test_layers_computed_once_more(
     packed: tuple[int, ...] | None, uses: str, batch_first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a GPU needs, whose fused function must not be taken apart."""
-    from tb_rnn_plugin.capture import torch_fused  # noqa: PLC0415
+    from tb_rnn_plugin.capture.torch import fused as torch_fused  # noqa: PLC0415
 
     monkeypatch.setattr(torch_fused, "_COMPOSITE_DEVICES", ())
     test_numbers("lstm", {"num_layers": 3, "bidirectional": True, "batch_first": batch_first}, packed, uses)
@@ -341,7 +341,7 @@ def test_layers_computed_once_more(
 
 
 def test_dropout_that_cannot_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tb_rnn_plugin.capture import torch_fused  # noqa: PLC0415
+    from tb_rnn_plugin.capture.torch import fused as torch_fused  # noqa: PLC0415
 
     monkeypatch.setattr(torch_fused, "_COMPOSITE_DEVICES", ())
     module = nn.LSTM(INPUTS, UNITS, 2, dropout=0.5)

@@ -16,8 +16,8 @@ pytest.importorskip("torch")
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from tb_rnn_plugin.capture import torch as capture_torch  # noqa: E402
-from tb_rnn_plugin.capture import torch_model  # noqa: E402
+from tb_rnn_plugin.capture.torch import entry as capture_torch  # noqa: E402
+from tb_rnn_plugin.capture.torch import model as torch_model  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ pytest.importorskip("torch")
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from tb_rnn_plugin.capture import torch as capture_torch  # noqa: E402
+from tb_rnn_plugin.capture.torch import entry as capture_torch  # noqa: E402
 from tests.capture.test_torch_tools import case, told, tolerance  # noqa: E402
 
 SAMPLES, TIMESTEPS, INPUTS = 4, 6, 4

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.torch
 pytest.importorskip("torch")
 import torch  # noqa: E402
 
-from tb_rnn_plugin.capture import torch as capture_torch  # noqa: E402
+from tb_rnn_plugin.capture.torch import entry as capture_torch  # noqa: E402
 
 Array = npt.NDArray[np.float32]
 UNITS = 6

@@ -19,8 +19,8 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.utils.checkpoint import checkpoint  # noqa: E402
 
-from tb_rnn_plugin.capture import torch as capture_torch  # noqa: E402
-from tb_rnn_plugin.capture import torch_taps  # noqa: E402
+from tb_rnn_plugin.capture.torch import entry as capture_torch  # noqa: E402
+from tb_rnn_plugin.capture.torch import taps as torch_taps  # noqa: E402
 from tests.capture.test_torch_tools import told, tolerance  # noqa: E402
 
 SAMPLES, TIMESTEPS, INPUTS = 4, 6, 3

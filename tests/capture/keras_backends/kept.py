@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tb_rnn_plugin.capture import keras as capture_keras
+from tb_rnn_plugin.capture.keras import entry as capture_keras
 from tb_rnn_plugin.record import LayerRecord
 from tests.capture.keras_backends.by_hand import Array
 from tests.capture.keras_backends.network import Expected

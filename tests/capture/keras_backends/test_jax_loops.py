@@ -14,7 +14,7 @@ pytest.importorskip("jax")
 import jax
 import keras
 
-from tb_rnn_plugin.capture import keras as capture_keras
+from tb_rnn_plugin.capture.keras import entry as capture_keras
 from tests.capture.keras_backends.network import Expected, clone, data, sgd, small_network
 
 layers = keras.layers

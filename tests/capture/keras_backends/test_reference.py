@@ -7,7 +7,7 @@ from tests.capture.keras_backends.backends import on_each_with
 
 pytest.importorskip("keras")
 
-from tb_rnn_plugin.capture import keras as capture_keras
+from tb_rnn_plugin.capture.keras import entry as capture_keras
 from tests.capture.keras_backends.kept import Kept
 from tests.capture.keras_reference_model import build
 

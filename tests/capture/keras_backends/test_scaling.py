@@ -11,7 +11,7 @@ pytest.importorskip("keras")
 
 import keras
 
-from tb_rnn_plugin.capture import keras as capture_keras
+from tb_rnn_plugin.capture.keras import entry as capture_keras
 from tests.capture.keras_backends.network import TIMESTEPS, Expected, data, sgd, small_network
 
 layers = keras.layers

@@ -15,7 +15,7 @@ import keras
 import torch
 
 from tb_rnn_plugin import rnn_summary
-from tb_rnn_plugin.capture import keras as capture_keras
+from tb_rnn_plugin.capture.keras import entry as capture_keras
 from tests.capture.keras_backends.network import Expected, data, network, sgd, small_network
 
 layers = keras.layers

@@ -17,8 +17,9 @@ pytest.importorskip("keras")
 
 import keras
 
-from tb_rnn_plugin.capture import keras as capture_keras
-from tb_rnn_plugin.capture import keras_calls, keras_layers
+from tb_rnn_plugin.capture.keras import calls as keras_calls
+from tb_rnn_plugin.capture.keras import entry as capture_keras
+from tb_rnn_plugin.capture.keras import layers as keras_layers
 from tests.capture.keras_backends.kept import Kept
 from tests.capture.keras_backends.network import TIMESTEPS, data, sgd, small_network
 

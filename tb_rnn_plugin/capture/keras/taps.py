@@ -1,0 +1,211 @@
+"""Taps on the layers of a Keras model, whatever its backend: what is recorded becomes records, what isn't is said."""
+
+import dataclasses
+import warnings
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from tb_rnn_plugin import record
+from tb_rnn_plugin.capture import taps
+from tb_rnn_plugin.capture.keras import layers as keras_layers
+from tb_rnn_plugin.capture.keras.layers import Array, Part, RecordedLayer
+from tb_rnn_plugin.capture.keras.recurrence import Recurrences
+from tb_rnn_plugin.capture.recurrences import Derivation
+from tb_rnn_plugin.quantity_names import OUTPUT_GRADIENT
+
+Model: TypeAlias = Any
+Matrices: TypeAlias = Mapping[tuple[str, str], Array]
+
+_SCALED = (OUTPUT_GRADIENT, keras_layers.STATE_GRADIENT)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Recording:
+    """What a recorder has of one forward and backward pass.
+
+    Attributes:
+        calls: As in `keras_layers.Pass`.
+        weights: As in `keras_layers.Pass`.
+        weight_gradients: As in `keras_layers.Pass`.
+        scale: By what the loss was multiplied before its gradients were computed.
+        notices: What is left out, and why; each a sentence without its full stop.
+    """
+
+    calls: Sequence[Sequence[Sequence[Part]]]
+    weights: Sequence[Matrices]
+    weight_gradients: Sequence[Matrices]
+    scale: float = 1.0
+    notices: Sequence[str] = ()
+
+    def unscaled(self) -> keras_layers.Pass:
+        """The pass, with the loss scale taken out of its gradients."""
+        return keras_layers.Pass(
+            [[[self._divided(part, _SCALED) for part in call] for call in of_layer] for of_layer in self.calls],
+            self.weights,
+            [self._divided(gradients) for gradients in self.weight_gradients],
+        )
+
+    def _divided(self, arrays: Mapping[Any, Array], prefixes: tuple[str, ...] | None = None) -> dict[Any, Array]:
+        """With those arrays divided by the loss scale whose names begin so; or all."""
+        if self.scale == 1:
+            return dict(arrays)
+        return {
+            key: array / self.scale if prefixes is None or key.startswith(prefixes) else array
+            for key, array in arrays.items()
+        }
+
+
+class Recorder(Protocol):
+    """What the taps ask of the recorder of their backend."""
+
+    #: Why nothing may have been recorded.
+    nothing: str
+
+    def attach(self) -> None:
+        """Puts a tap on every layer, and on the optimizer if there is one."""
+
+    def detach(self) -> None:
+        """Takes them off."""
+
+    def arm(self, *, armed: bool) -> None:
+        """Turns recording on or off, beginning with the next forward pass, and forgets what was recorded."""
+
+    def take(self) -> Recording:
+        """What was recorded since it was armed."""
+
+
+class MakeRecorder(Protocol):
+    """Makes a backend's recorder."""
+
+    def __call__(self, *, matrices: bool, keep_inputs: bool) -> Recorder:
+        """Makes one.
+
+        Args:
+            matrices: Whether weights and their gradients are recorded.
+            keep_inputs: Whether what the calls are given is.
+        """
+
+
+class KerasTaps(taps.Taps):
+    """Taps on the layers of a Keras model, in the user's own training step."""
+
+    def __init__(
+        self,
+        model: Model,
+        layers: Sequence[RecordedLayer],
+        make_recorder: MakeRecorder,
+        *,
+        every: int,
+        samples: int | None,
+        quantities: Collection[str] | None = None,
+        keep_inputs: bool = False,
+        bptt: bool = True,
+    ) -> None:
+        """Attaches the taps; the first pass is recorded.
+
+        Args:
+            model: The Keras model.
+            layers: Its layers to be recorded.
+            make_recorder: Makes what records them.
+            every: How often is written.
+            samples: Of how many samples the arrays are kept.
+            quantities: What is recorded; None: everything.
+            keep_inputs: Whether each layer's input, initial state and mask are kept too, in `inputs`.
+            bptt: Whether what follows from the recurrence is computed.
+        """
+        super().__init__(every=every, samples=samples, quantities=quantities, bptt=bptt)
+        #: What the recorded calls were given, by record name, if `keep_inputs`.
+        self.inputs: dict[str, dict[str, Array]] = {}
+        self._model = model
+        self._layers = layers
+        self._keep_inputs = keep_inputs
+        self._recurrences = Recurrences(layers, Derivation(quantities=self.derived, samples=samples))
+        derives = self._recurrences.wanted  # which takes weights and inputs
+        self._recorder = make_recorder(
+            matrices=derives or self.wants(*record.MATRIX_QUANTITIES), keep_inputs=keep_inputs or derives
+        )
+        self._train_function = getattr(model, "train_function", None)
+        self._armed = False
+        self._attached = True
+        self._said: set[str] = set()
+        self._recorder.attach()
+        self.arm(armed=True)
+
+    @property
+    def armed(self) -> bool:
+        """Whether the next pass is recorded."""
+        return self._armed
+
+    def arm(self, *, armed: bool) -> None:
+        """Turns recording on or off, beginning with the next forward pass."""
+        if self._attached and (armed or self._armed):
+            self._armed = armed
+            self._recorder.arm(armed=armed)
+
+    def take(self) -> list[record.LayerRecord]:
+        """The records of what was recorded since the last call, in model order; empty when no backward pass was."""
+        if not self._attached:
+            return []
+        try:
+            return self._take()
+        except Exception as error:  # noqa: BLE001  # training is worth more than its log
+            self._say(f"a step could not be recorded: {error!r}")
+            return []
+
+    def _take(self) -> list[record.LayerRecord]:
+        recording = self._recorder.take()
+        for notice in recording.notices:
+            self._say(notice)
+        if not any(recording.calls):
+            if self._armed and not recording.notices:
+                self._say(f"nothing was recorded: no backward pass went through the layers. {self._recorder.nothing}")
+            return []
+        self._say_missing(recording.calls)
+        recorded = recording.unscaled()
+        inputs = recorded.inputs(self._layers) if self._keep_inputs or self._recurrences.wanted else {}
+        self.inputs = inputs if self._keep_inputs else {}
+        self.arm(armed=self._armed)  # what was taken is gone
+        return self._recurrences.added(recorded.records(self._layers), inputs)
+
+    def detach(self) -> None:
+        """Takes the taps off; the model is as it was before."""
+        if not self._attached:
+            return
+        self.arm(armed=False)
+        self._attached = False
+        self._recorder.detach()
+        self._uncover_train_function()
+
+    def _uncover_train_function(self) -> None:
+        """Puts back the model's train_function, if it is covered by what takes the taps off when it raises.
+
+        The very same one: a new one would be compiled anew.
+        """
+        function = getattr(self._model, "train_function", None)
+        while function is not None and function is not self._train_function:
+            function = getattr(function, "__wrapped__", None)
+        if function is not None:
+            self._model.train_function = function
+
+    def _say_missing(self, calls: Sequence[Sequence[object]]) -> None:
+        # Of a layer without weights there is nothing to miss: many, as a dropout of 0, are never called.
+        missing = [one for one, calls_ in zip(self._layers, calls, strict=True) if not calls_ and one.variables]
+        if not missing:
+            return
+        fused = any(len(layer.tapped) > 1 for layer in missing)
+        self._say(
+            f"no gradient reached {', '.join(repr(layer.name) for layer in missing)}: of a layer that is frozen (with "
+            "only frozen ones below it), or isn't used, only the weights are written"
+            + (
+                ". On a GPU, a Bidirectional that merges its directions may compute both at once, where they can't be "
+                "told apart: pass use_cudnn=False to the layer in it"
+                if fused
+                else ""
+            )
+        )
+
+    def _say(self, what: str) -> None:
+        """Says it, once."""
+        if what not in self._said:
+            self._said.add(what)
+            warnings.warn(f"rnn_summary: {what}.", stacklevel=3)
