@@ -3,7 +3,6 @@
 
 import copy
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,15 +18,6 @@ from tb_rnn_plugin.capture.torch import entry as capture_torch  # noqa: E402
 from tests.capture.test_torch_tools import told, tolerance  # noqa: E402
 
 TOLERANCE = tolerance()
-
-
-@pytest.fixture(autouse=True)
-def _small() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(8)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Counting(nn.Module):

@@ -1,7 +1,6 @@
 # mypy: allow-untyped-calls
 """Taps on LSTMCell, GRUCell and RNNCell in loops, against the same loops with every path's gradient asked for."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,15 +20,6 @@ from tests.capture.test_torch_tools import case, told, tolerance  # noqa: E402
 CELLS: dict[str, Any] = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
 SAMPLES, TIMESTEPS, INPUTS, UNITS = 3, 5, 4, 4
 TOLERANCE = tolerance()
-
-
-@pytest.fixture(autouse=True)
-def _small() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(4)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Loop(nn.Module):

@@ -3,7 +3,7 @@
 
 import copy
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,15 +25,6 @@ SAMPLES, TIMESTEPS, INPUTS, UNITS = 4, 6, 3, 5
 LENGTHS = (4, 6, 1, 3)
 TOLERANCE = tolerance(absolute=1e-5)
 KINDS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-
-
-@pytest.fixture(autouse=True)
-def _small() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(3)
-    yield
-    torch.set_num_threads(threads)
 
 
 def step(module: Any, weights: dict[str, torch.Tensor], x: torch.Tensor, h: torch.Tensor, c: torch.Tensor) -> Any:

@@ -2,7 +2,6 @@
 """Which layers a PyTorch model has, and what is said of them before anything is recorded."""
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,6 @@ from torch import nn  # noqa: E402
 
 from tb_rnn_plugin.capture.torch import entry as capture_torch  # noqa: E402
 from tb_rnn_plugin.capture.torch import model as torch_model  # noqa: E402
-
-
-@pytest.fixture(autouse=True)
-def _small() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Model(nn.Module):

@@ -3,7 +3,6 @@
 
 import copy
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,15 +20,6 @@ from tests.capture.test_torch_tools import case, told, tolerance  # noqa: E402
 
 SAMPLES, TIMESTEPS, INPUTS = 4, 6, 4
 TOLERANCE = tolerance()
-
-
-@pytest.fixture(autouse=True)
-def _small() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(12)
-    yield
-    torch.set_num_threads(threads)
 
 
 class StateSpace(nn.Module):

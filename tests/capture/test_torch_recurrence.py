@@ -1,7 +1,6 @@
 # mypy: allow-untyped-calls
 """Gradients through time, gates and cell states of PyTorch's layers, against autograd through loops written out."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +26,6 @@ LENGTHS = (4, 6, 1)
 TOLERANCE = tolerance()
 EVERYTHING = ("activation", "output_gradient", *sorted(CAPTURED_QUANTITIES))
 KINDS: dict[str, Any] = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
-
-
-@pytest.fixture(autouse=True)
-def _small() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(6)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Model(nn.Module):
