@@ -1,6 +1,7 @@
 """Histograms whose bins are powers of two wide, so that those of other steps and runs can be added exactly."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 
@@ -40,11 +41,19 @@ class Buckets:
 
     def edges(self) -> npt.NDArray[np.float64]:
         """The lower edge of each bucket."""
-        negative = self.keys >= _NEGATIVE
-        bits = np.where(negative, self.keys - _NEGATIVE + 1, self.keys).astype(np.uint32) << np.uint32(_SHIFT)
+        return _edges()[self.keys]
+
+
+@functools.cache
+def _edges() -> npt.NDArray[np.float64]:
+    """The lower edge of every bucket that there can be."""
+    keys = np.arange(_BUCKETS, dtype=np.uint32)
+    negative = keys >= _NEGATIVE
+    bits = np.where(negative, keys - np.uint32(_NEGATIVE - 1), keys) << np.uint32(_SHIFT)
+    with np.errstate(invalid="ignore"):  # no number has a key beyond that of the largest
         edges = bits.view(np.float32).astype(np.float64)
-        edges[np.isinf(edges)] = 2.0**128  # the edge beyond the largest number
-        return np.where(negative, -edges, edges)
+    edges[np.isinf(edges)] = 2.0**128  # the edge beyond the largest number
+    return np.where(negative, -edges, edges)
 
 
 def count_by_bucket(columns: FloatArray, blocks: int) -> list[Buckets]:

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_rnn_plugin.record import FloatArray
-from tb_rnn_plugin.row_sums import row_squares, rows_of
+from tb_rnn_plugin.row_sums import column_squares, row_squares, rows_of
 
 # Numbers that are worked on at once: they stay in the processor's cache from one operation to the next.
 _CHUNK = 64 * 1024
@@ -72,5 +72,4 @@ def channel_norms(weights: FloatArray, order: int) -> npt.NDArray[np.float64]:
     rows = weights.reshape(-1, weights.shape[-1])
     if order == 1:
         return np.asarray(np.abs(rows).sum(axis=0, dtype=np.float64))
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(np.sqrt(np.einsum("rc,rc->c", rows, rows, dtype=np.float64)))
+    return np.sqrt(column_squares(rows))
