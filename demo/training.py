@@ -20,6 +20,19 @@ CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "simple_rnn": keras
 RUNS = tuple(f"{cell}{suffix}" for suffix in ("", "_bidirectional") for cell in CELLS)
 
 
+# What is recorded by itself, and dL/dc: the Overview sets how long each unit remembers against how long that lasts.
+QUANTITIES = (
+    "activation",
+    "output_gradient",
+    "bptt_gradient",
+    "cell_state",
+    "cell_state_gradient",
+    *(f"gate/{gate}" for gate in ("input", "forget", "cell", "output", "update", "reset", "candidate")),
+    "weights",
+    "weight_gradients",
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """How a run ended."""
@@ -57,7 +70,7 @@ def train(run: str, directory: Path, *, steps: int, every: int, seed: int) -> Ou
         batch_size=BATCH,
         shuffle=False,
         verbose=0,
-        callbacks=[rnn_summary.KerasCallback(writer, every=every), progress],
+        callbacks=[rnn_summary.KerasCallback(writer, every=every, quantities=QUANTITIES), progress],
     )
     writer.close()
     return Outcome(run, progress.loss)

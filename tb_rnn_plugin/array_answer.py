@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from tb_rnn_plugin.array_layout import Layout, lay_out, marginals
+from tb_rnn_plugin.array_layout import Layout, channel_norms, lay_out, marginals
 from tb_rnn_plugin.channel_order import ChannelOrder
 from tb_rnn_plugin.encoding import ArrayKey, to_bfloat16
 from tb_rnn_plugin.framing import framed, padded
@@ -20,12 +20,14 @@ class Entry:
     Attributes:
         description: What JSON says of it, but for where its bytes are.
         cells: Its bytes.
-        marginals: The bytes of its mean magnitudes; None for a matrix, whose columns are no channels.
+        marginals: The bytes of a sequence's mean magnitudes; None for a matrix.
+        channel_norms: The bytes of a matrix's norms; None for a sequence.
     """
 
     description: dict[str, Any]
     cells: bytes
     marginals: bytes | None
+    channel_norms: bytes | None
 
 
 def arrays_impl(
@@ -66,8 +68,15 @@ def arrays_impl(
         "dtype": layout.dtype,
         **dataclasses.asdict(finite_range(full)),
     }
-    beside = None if key.matrix else marginals(full, layout, laid_out, order).astype("<f4", copy=False).tobytes()
-    return Entry(description, payload.tobytes(), beside)
+    if not key.matrix:
+        means = marginals(full, layout, laid_out, order)
+        return Entry({**description, "largest_channel_norm": None}, payload.tobytes(), _float32_bytes(means), None)
+    norms, largest = channel_norms(full, layout, laid_out)
+    return Entry({**description, "largest_channel_norm": largest}, payload.tobytes(), None, _float32_bytes(norms))
+
+
+def _float32_bytes(numbers: FloatArray) -> bytes:
+    return numbers.astype("<f4", copy=False).tobytes()
 
 
 def array_key_json(key: ArrayKey) -> dict[str, Any]:
@@ -95,6 +104,9 @@ def packed(entries: Sequence[Entry], missing: Sequence[dict[str, Any]]) -> bytes
 
     for entry in entries:
         cells = place(entry.cells)
-        beside = None if entry.marginals is None else place(entry.marginals)
-        described.append({**entry.description, **cells, "marginals": beside})
+        beside = {
+            name: None if payload is None else place(payload)
+            for name, payload in (("marginals", entry.marginals), ("channel_norms", entry.channel_norms))
+        }
+        described.append({**entry.description, **cells, **beside})
     return framed({"arrays": described, "missing": missing}, payloads)

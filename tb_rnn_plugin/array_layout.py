@@ -15,6 +15,9 @@ from tb_rnn_plugin.encoding import DType
 from tb_rnn_plugin.magnitudes import magnitude_sums
 from tb_rnn_plugin.pooling import block_length, pool
 from tb_rnn_plugin.record import FloatArray
+from tb_rnn_plugin.row_sums import column_squares
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class EmptyRegionError(LookupError):
@@ -123,6 +126,26 @@ def marginals(array: FloatArray, layout: Layout, laid_out: LaidOut, order: Chann
         of_rows.append(magnitude_sums(source[rows, whole], axis=1).means(laid_out.row_block))
         of_columns.append(by_place.part(half).means(laid_out.column_block))
     return np.concatenate([*of_rows, *of_columns])
+
+
+def channel_norms(array: FloatArray, layout: Layout, laid_out: LaidOut) -> tuple[FloatArray, float | None]:
+    """L2 norms of the columns of a matrix that was laid out; NaN for one that is not all finite.
+
+    They are over all rows, however small the region. A pooled column has the largest norm of all that it stands for.
+
+    Returns:
+        (columns,), and the largest norm of all columns of the array that have one; None when none has.
+    """
+    _, _, first_place, place_count = laid_out.region
+    norms = np.sqrt(column_squares(array))
+    norms = np.where(np.isfinite(norms), np.minimum(norms, _LARGEST), np.nan)
+    block = laid_out.column_block
+    pooled = [
+        np.maximum.reduceat(norms[half], np.arange(0, _length(half), block))  # NaN is larger than any norm
+        for half in _halves(slice(first_place, first_place + place_count), layout.split)
+    ]
+    finite = norms[np.isfinite(norms)]
+    return np.concatenate(pooled).astype(np.float32), float(np.float32(finite.max())) if finite.size else None
 
 
 def _within(first: int, count: int | None, length: int, what: str) -> slice:

@@ -23,6 +23,11 @@ def _of_finite(name: str) -> Callable[[Statistics], float | None]:
     return lambda part: float(str(np.float32(getattr(part, name)))) if _finite(part) else None
 
 
+def _channel_norms(part: Statistics) -> list[float] | None:
+    """None where nothing is finite, of a sequence, and in what older versions wrote."""
+    return [float(str(np.float32(norm))) for norm in part.channel_norms] or None
+
+
 def _linear(part: Statistics) -> dict[str, Any] | None:
     histogram: LinearHistogram = part.values
     if not histogram.counts:
@@ -52,12 +57,16 @@ _SCALARS: Mapping[str, Callable[[Statistics], Any]] = {
     "inf": lambda part: part.inf_count,
     **{name: _of_finite(name) for name in ("minimum", "maximum", "mean", "standard_deviation", "l1_norm", "l2_norm")},
 }
-_HISTOGRAMS: Mapping[str, Callable[[Statistics], Any]] = {"linear": _linear, "magnitude": _magnitude}
-_FIELDS = {**_SCALARS, **_HISTOGRAMS}
+_LISTS: Mapping[str, Callable[[Statistics], Any]] = {
+    "channel_norms": _channel_norms,
+    "linear": _linear,
+    "magnitude": _magnitude,
+}
+_FIELDS = {**_SCALARS, **_LISTS}
 
 #: What may be asked of a block.
 FIELDS = tuple(_FIELDS)
-#: What is answered when nothing is asked in particular: numbers alone, for histograms are most of the bytes.
+#: What is answered when nothing is asked in particular: single numbers, for lists are most of the bytes.
 SCALAR_FIELDS = tuple(_SCALARS)
 
 

@@ -67,6 +67,7 @@ def health_impl(
         "columns": [
             {"measure": column, "title": KINDS[column].title, "meaning": KINDS[column].meaning} for column in COLUMNS
         ],
+        "kinds": [{"measure": measure, **dataclasses.asdict(kind)} for measure, kind in KINDS.items()],
         "runs": [
             {
                 "run": run.run,
@@ -99,6 +100,8 @@ def _layer_json(history: LayerHistory, findings: Sequence[Finding], run: str) ->
     layer = history.layer
     measures = rows(history, findings, run)
     cells = {column: place for column in COLUMNS if (place := row(column, measures)) is not None}
+    finite = {one.key.measure for one in measures if np.isfinite(one.series.values).any()}
+    there = finite - COLUMNS.keys() | cells.keys()
     return {
         "layer": layer.name,
         "cell": layer.cell or None,
@@ -111,9 +114,7 @@ def _layer_json(history: LayerHistory, findings: Sequence[Finding], run: str) ->
         "severity": worst_severity(findings, run, layer.name),
         "cells": cells,
         "measures": [_measure_json(one) for one in measures],
-        "absent": [
-            {"measure": column, "reason": absence(column, history)} for column in COLUMNS if column not in cells
-        ],
+        "absent": [{"measure": kind, "reason": absence(kind, history)} for kind in KINDS if kind not in there],
     }
 
 

@@ -166,6 +166,32 @@ def profile_parameters(request: Request, statistics: Sequence[str]) -> ProfilePa
 
 
 @dataclasses.dataclass(frozen=True)
+class TimescaleParameters:
+    """What is asked of the timescales of units.
+
+    Attributes:
+        layers: Run and layer, each once.
+        step: The nearest kept step is meant; None: the last one.
+    """
+
+    layers: tuple[tuple[str, str], ...]
+    step: int | None
+
+
+def timescale_parameters(request: Request) -> TimescaleParameters:
+    """What is asked of the timescales of units.
+
+    Raises:
+        BadRequestError: If there is no run, there are too many, not as many layers as runs, or the step is no number.
+    """
+    runs = _texts(request, "run")
+    if len(runs) > MOST_RUNS_OF_ARRAYS:
+        raise BadRequestError(f"run: expected at most {MOST_RUNS_OF_ARRAYS}, got {len(runs)}.")
+    layers = _spread(_texts(request, "layer"), len(runs), "layer")
+    return TimescaleParameters(tuple(dict.fromkeys(zip(runs, layers, strict=True))), _optional_number(request, "step"))
+
+
+@dataclasses.dataclass(frozen=True)
 class HealthParameters:
     """What is asked of the health of runs.
 

@@ -36,6 +36,7 @@ from tb_rnn_plugin.record import MATRIX_QUANTITIES
 from tb_rnn_plugin.responses import bytes_answer, digest, experiment_of, json_answer, revalidated, route
 from tb_rnn_plugin.rnn_data_pb2 import Layer, QuantitySummary
 from tb_rnn_plugin.static_files import ENTRY, static_answer
+from tb_rnn_plugin.timescales_answer import timescales_answer
 from tb_rnn_plugin.update_ratios import update_ratios
 
 _ORDERS_CACHED = 512
@@ -62,6 +63,7 @@ class RnnPlugin(base_plugin.TBPlugin):
             "/arrays": self._arrays,
             "/profiles": self._profiles,
             "/health": self._health,
+            "/timescales": self._timescales,
             f"/{ENTRY}": self._entry,
             "/static/*": self._static,
         }
@@ -201,6 +203,10 @@ class RnnPlugin(base_plugin.TBPlugin):
     @route
     def _health(self, request: Request) -> Response:
         return health_answer(self._histories, request)
+
+    @route
+    def _timescales(self, request: Request) -> Response:
+        return timescales_answer(self._data, request)
 
     @route
     def _entry(self, request: Request) -> Response:

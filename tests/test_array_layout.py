@@ -1,11 +1,12 @@
 """Regions, reflection, order and pooling together, against cells picked out one by one."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 
-from tb_rnn_plugin.array_layout import EmptyRegionError, Layout, lay_out, marginals
+from tb_rnn_plugin.array_layout import EmptyRegionError, Layout, channel_norms, lay_out, marginals
 from tb_rnn_plugin.record import FloatArray
 from tests.test_magnitudes import mean_magnitude
 from tests.test_pooling import brute_force
@@ -99,6 +100,41 @@ def test_mean_magnitudes_are_those_of_the_whole_array(
         blocks = [(place, min(last, place + found.column_block)) for place in range(first, last, found.column_block)]
         expected += [mean_magnitude(everything[:, start:end].ravel().tolist()) for start, end in blocks]
     assert marginals(array, layout, found, np.array(order)) == pytest.approx(expected, rel=1e-6, nan_ok=True)
+
+
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("split", [None, SPLIT])
+@pytest.mark.parametrize("most", [None, 3, 1])
+def test_norms_of_channels_are_those_of_the_whole_columns(
+    region: tuple[int, int | None, int, int | None], split: int | None, most: int | None
+) -> None:
+    array = values()
+    layout = Layout(None, most, "float32", *region, split=split)
+    found = lay_out(array, layout)
+    norms, largest = channel_norms(array, layout, found)
+    _, _, first, count = found.region
+    by_column = [math.sqrt(sum(float(cell) ** 2 for cell in array[:, column])) for column in range(COLUMNS)]
+    ends = (
+        [first, first + count] if split is None or not first < split < first + count else [first, split, first + count]
+    )
+    expected = []
+    for start, stop in itertools.pairwise(ends):
+        for column in range(start, stop, found.column_block):
+            block = by_column[column : min(stop, column + found.column_block)]
+            expected.append(max(block) if all(map(math.isfinite, block)) else math.nan)
+    assert len(expected) == found.cells.shape[1]
+    assert norms == pytest.approx(expected, rel=1e-6, nan_ok=True)
+    assert largest == pytest.approx(max(norm for norm in by_column if math.isfinite(norm)), rel=1e-6)
+
+
+def test_norms_of_channels_that_float32_has_no_room_for() -> None:
+    array = np.array([[3e38, 1e-30, np.inf], [3e38, 1e-30, 1]], np.float32)
+    norms, largest = channel_norms(array, Layout(), lay_out(array, Layout()))
+    assert norms[:2] == pytest.approx([np.finfo(np.float32).max, math.sqrt(2) * 1e-30], rel=1e-6)
+    assert np.isnan(norms[2])
+    assert largest == pytest.approx(float(np.finfo(np.float32).max))
+    nothing = np.full((2, 2), np.nan, np.float32)
+    assert channel_norms(nothing, Layout(), lay_out(nothing, Layout()))[1] is None
 
 
 @pytest.mark.parametrize("layout", [Layout(first_row=ROWS), Layout(first_column=COLUMNS, columns=3)])

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tb_rnn_plugin.block_statistics import block_statistics
+from tb_rnn_plugin.query import SummaryStep
+from tb_rnn_plugin.rnn_data_pb2 import QuantitySummary, Statistics
 from tests import logs
 from tests.serving import TensorBoard
 
@@ -42,6 +45,22 @@ def test_every_gate_of_every_matrix_at_every_step(board: TensorBoard) -> None:
                 ("l2_norm", np.sqrt((values**2).sum())),
             ):
                 assert block[name][i] == pytest.approx(expected, rel=1e-5, abs=1e-7), (key, step, name)
+
+
+def test_norms_of_channels_at_every_step(board: TensorBoard) -> None:
+    for key, block in blocks(board, field="channel_norms").items():
+        assert set(block) == {"direction", "matrix", "gate", "channel_norms"}
+        for i, step in enumerate(logs.STEPS):
+            norms = np.sqrt((np.atleast_2d(logged(step, *key)) ** 2).sum(axis=0))
+            assert block["channel_norms"][i] == pytest.approx(np.quantile(norms, (0, 0.1, 0.5, 0.9, 1)), rel=1e-5)
+
+
+def test_there_are_no_norms_of_channels_of_a_sequence_nor_in_older_logs(board: TensorBoard) -> None:
+    found = blocks(board, quantity="activation", field="channel_norms")
+    assert [block["channel_norms"] for block in found.values()] == [[None] * 3] * 2
+    older = QuantitySummary(statistics=[Statistics(direction="forward", matrix="kernel", count=6, l2_norm=1)])
+    (block,) = block_statistics([SummaryStep(0, 0.0, older)], ["channel_norms", "l2_norm"])
+    assert (block["channel_norms"], block["l2_norm"]) == ([None], [1])
 
 
 def test_histograms_hold_every_value_in_its_bin(board: TensorBoard) -> None:

@@ -64,7 +64,7 @@ class TestHealth:
         assert (layer["severity"], layer["timesteps"], layer["last_step"]) == ("ok", TIMESTEPS, LAST)
         cells = {name: layer["measures"][place] for name, place in layer["cells"].items()}
         assert set(cells) == {column["measure"] for column in content["columns"]}
-        assert layer["absent"] == []
+        assert [one["measure"] for one in layer["absent"]] == ["gradient_growth"]
         assert cells["dead_units"]["text"] == "0 of 8"
         assert cells["nonfinite"]["text"] == "0"
         assert cells["gradient_horizon"]["of"] == TIMESTEPS - 1
@@ -128,6 +128,18 @@ class TestHealth:
         absent = {one["measure"]: one["reason"] for one in layer["absent"]}
         assert absent["gradient_horizon"] == "only recurrent layers have a gradient through time."
         assert absent["dead_units"] == "only recurrent layers are measured so."
+
+    def test_every_measure_is_there_or_says_why(self, sick_board: TensorBoard) -> None:
+        content = health(sick_board, run=["healthy", "sick", "other"])
+        kinds = {one["measure"]: one for one in content["kinds"]}
+        assert {column["measure"] for column in content["columns"]} < set(kinds)
+        assert all(one["title"] and one["unit"] and one["meaning"] and one["misleads"] for one in kinds.values())
+        for run in content["runs"]:
+            for layer in run["layers"]:
+                there = {one["measure"] for one in layer["measures"]}
+                absent = {one["measure"]: one["reason"] for one in layer["absent"]}
+                assert there | set(absent) == set(kinds)
+                assert all(absent.values())
 
     def test_thresholds_can_be_set(self, sick_board: TensorBoard) -> None:
         content = health(sick_board, run="sick", short_horizon="0.001", limited_horizon="0.001", vanished_timesteps="1")

@@ -206,8 +206,22 @@ class TestArrays:
             array[~np.isfinite(array)] = np.nan
             rows = [np.nanmean(half.reshape(8, -1), axis=1) for half in (array[:, :256], array[:, 256:])]
             assert means == pytest.approx(np.concatenate([*rows, np.nanmean(array, axis=0)]), rel=1e-5)
-        (matrix,) = board.arrays(**{**ARRAYS, "quantity": "weights"}, matrix="backward/bias")
-        assert matrix.info["marginals"] is None
+            assert found.info["channel_norms"] is None
+
+    def test_norms_of_channels_come_with_every_matrix(self, board: TensorBoard) -> None:
+        answer = board.get(
+            "arrays", **{**ARRAYS, "quantity": "weights"}, matrix="forward/kernel", first_column=250, columns=12, rows=2
+        )
+        body = answer.body[4 + int.from_bytes(answer.body[:4], "little") :]
+        (found,) = decoded(answer)[0]
+        kernel = logs.records(ARRAYS["step"])[0].weights["forward"]["kernel"].astype(float)
+        norms = np.sqrt((kernel**2).sum(axis=0))
+        place = found.info["channel_norms"]
+        assert place["offset"] % 8 == 0
+        sent = np.frombuffer(body[place["offset"] : place["offset"] + place["bytes"]], "<f4")
+        assert sent == pytest.approx(norms[250:262], rel=1e-6)
+        assert found.info["largest_channel_norm"] == pytest.approx(norms.max(), rel=1e-6)
+        assert found.info["marginals"] is None
 
     def test_channels_in_order(self, board: TensorBoard) -> None:
         means = np.abs(np.where(np.isfinite(GRADIENT[1]), GRADIENT[1], 0).astype(float)).sum(axis=0)

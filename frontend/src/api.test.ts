@@ -5,7 +5,7 @@ import { arraysQuery, asItIs, decodeArrays, fetchIndex, fetchSeries } from "./ap
 function answer(headers: Record<string, unknown>[], blobs: Uint8Array[]): ArrayBuffer {
   let offset = 0;
   const arrays = headers.map((header, i) => {
-    const placed = { marginals: null, ...header, offset, bytes: blobs[i].length };
+    const placed = { marginals: null, channel_norms: null, ...header, offset, bytes: blobs[i].length };
     offset += Math.ceil(blobs[i].length / 8) * 8;
     return placed;
   });

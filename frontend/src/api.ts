@@ -52,76 +52,6 @@ export interface SeriesAnswer {
   missing: unknown[];
 }
 
-/** Bin i covers [(first_bin + i)·2^exponent, (first_bin + i + 1)·2^exponent). */
-export interface LinearHistogram {
-  exponent: number;
-  first_bin: number;
-  counts: number[];
-}
-
-/** With m = 2^(first_exponent + i), bin i covers m ≤ |v| < 2m of either sign. */
-export interface MagnitudeHistogram {
-  first_exponent: number;
-  negative: number[];
-  positive: number[];
-  zero: number;
-}
-
-/** Bins of equal width from the smallest value to the largest; no counts where nothing is finite. */
-export interface BinnedHistogram {
-  low: number;
-  high: number;
-  counts: number[];
-}
-
-/** What may be asked of a block of numbers. */
-export interface BlockFields {
-  count: number;
-  nan: number;
-  inf: number;
-  minimum: number | null;
-  maximum: number | null;
-  l1_norm: number | null;
-  l2_norm: number | null;
-  linear: LinearHistogram | null;
-  magnitude: MagnitudeHistogram | null;
-  /** Of a whole matrix. */
-  update_ratio: number | null;
-}
-
-/** One direction of a sequence, or one gate of one matrix. */
-export interface BlockName {
-  direction: string;
-  /** "" for a sequence. */
-  matrix: string;
-  /** "" for a sequence, and where there are no gates. */
-  gate: string;
-}
-
-/** The fields that were asked for, along the steps; null at a step without the block. */
-export type BlockSeries = BlockName & { [Field in keyof BlockFields]?: (BlockFields[Field] | null)[] } & {
-  /** In the bins that were asked for; null at a step whose arrays were not kept. */
-  binned?: (BinnedHistogram | null)[];
-};
-
-/** How fast a matrix moves, along the steps. */
-export interface MatrixSeries {
-  direction: string;
-  matrix: string;
-  update_ratio: (number | null)[];
-}
-
-export interface Statistics {
-  run: string;
-  layer: string;
-  quantity: string;
-  steps: number[];
-  wall_times: number[];
-  blocks: BlockSeries[];
-  /** Only where the update ratio was asked for. */
-  matrices?: MatrixSeries[];
-}
-
 /** One array's description in an answer of the arrays route. */
 export interface ArrayHeader {
   run: string;
@@ -151,12 +81,16 @@ export interface ArrayHeader {
   inf: number;
   low: number | null;
   high: number | null;
+  /** Of the whole of a matrix; null where none is finite, and for a sequence. */
+  largest_channel_norm: number | null;
 }
 
 export interface NumericArray extends ArrayHeader {
   cells: Float32Array | Uint16Array;
   /** Mean magnitudes: of the rows of each half that the region reaches, then of its columns. null for a matrix. */
   marginals: Float32Array | null;
+  /** Of a matrix: the L2 norm of each column that it has, over all rows; null for a sequence. */
+  channel_norms: Float32Array | null;
 }
 
 export interface MissingArray {
@@ -202,8 +136,9 @@ export interface ArraysRequest {
   /** orderStep: the step whose order the channels have, where they are put in order. */
   runs: { run: string; layer: string; step: number; orderStep?: number }[];
   quantity: string;
-  /** Left out: all samples, or all matrices. */
+  /** Empty, as matrices: all samples, or all matrices. */
   samples: number[];
+  matrices?: string[];
   layout: ArrayLayout;
   dtype: "float32" | "bfloat16";
 }
@@ -277,27 +212,6 @@ export async function fetchSeries(
   return (await response.json()) as SeriesAnswer;
 }
 
-export interface StatisticsWanted {
-  fields: readonly (keyof BlockFields)[];
-  /** Into how many bins the arrays are to be counted; null: they are not. It needs steps. */
-  bins: number | null;
-}
-
-/** The statistics of a series at some of its steps, or (null) at all of them. */
-export async function fetchStatistics(
-  { run, layer, quantity }: { run: string; layer: string; quantity: string },
-  steps: number[] | null,
-  { fields, bins }: StatisticsWanted,
-  signal?: AbortSignal,
-): Promise<Statistics | null> {
-  const query = new URLSearchParams({ run, layer, quantity });
-  for (const step of steps ?? []) query.append("step", String(step));
-  for (const field of fields) query.append("field", field);
-  if (bins !== null) query.append("bins", String(bins));
-  const response = await get(`statistics?${query.toString()}`, { cache: "no-cache", ...signalOption(signal) });
-  return ((await response.json()) as { statistics: Statistics[] }).statistics.at(0) ?? null;
-}
-
 function appendLayout(query: URLSearchParams, { layout, runs }: ArraysRequest): void {
   const { maxRows, maxColumns, split, region, reflect, order } = layout;
   const numbers: [string, number | null | undefined][] = [
@@ -326,6 +240,7 @@ export function arraysQuery(request: ArraysRequest): string {
   query.append("quantity", request.quantity);
   for (const { step } of request.runs) query.append("step", String(step));
   for (const sample of request.samples) query.append("sample", String(sample));
+  for (const matrix of request.matrices ?? []) query.append("matrix", matrix);
   appendLayout(query, request);
   query.append("dtype", request.dtype);
   return query.toString();
@@ -341,7 +256,7 @@ interface Placed {
   bytes: number;
 }
 
-type WireHeader = ArrayHeader & Placed & { marginals: Placed | null };
+type WireHeader = ArrayHeader & Placed & { marginals: Placed | null; channel_norms: Placed | null };
 
 /** A NaN may have its payload in the lower half alone; by the upper half, which is all the colours see, it is an Inf. */
 function withPlainNaN(cells: Float32Array): Float32Array {
@@ -375,11 +290,13 @@ export function binaryAnswer(answer: ArrayBuffer): { head: unknown; start: numbe
 export function decodeArrays(answer: ArrayBuffer): ArraysAnswer {
   const { head, start } = binaryAnswer(answer);
   const headers = head as { arrays: WireHeader[]; missing: MissingArray[] };
+  const numbersAt = (place: Placed | null) => (place === null ? null : new Float32Array(bytesAt(answer, start, place)));
   return {
     arrays: headers.arrays.map((header) => ({
       ...header,
       cells: cellsOf(answer, start, header),
-      marginals: header.marginals === null ? null : new Float32Array(bytesAt(answer, start, header.marginals)),
+      marginals: numbersAt(header.marginals),
+      channel_norms: numbersAt(header.channel_norms),
     })),
     missing: headers.missing,
   };

@@ -14,6 +14,15 @@ export interface HealthColumn {
   meaning: string;
 }
 
+/** How a measure is spoken of. */
+export interface MeasureKind {
+  measure: string;
+  title: string;
+  unit: MeasureUnit;
+  meaning: string;
+  misleads: string;
+}
+
 export type MeasureUnit = "timesteps" | "units" | "weights" | "share" | "ratio" | "norm" | "count" | "number";
 
 /** One measure of a layer along the steps. */
@@ -112,6 +121,8 @@ export interface Threshold {
 
 export interface Health {
   columns: HealthColumn[];
+  /** Of every measure that a layer may have, in their order. */
+  kinds: MeasureKind[];
   runs: RunHealth[];
   findings: Finding[];
   thresholds: Threshold[];
@@ -128,6 +139,41 @@ export async function fetchHealth(
   for (const [name, value] of Object.entries(thresholds)) query.append(name, String(value));
   const response = await get(`health?${query.toString()}`, { cache: "no-cache", ...signalOption(signal) });
   return (await response.json()) as Health;
+}
+
+/** How long the keep gate of each unit keeps, against how long its gradient lasts; null where that is no number. */
+export interface Timescales {
+  run: string;
+  layer: string;
+  direction: string;
+  /** The gate that keeps the state, and the gradient that it multiplies on the way back. */
+  gate: string;
+  quantity: string;
+  step: number;
+  samples: number;
+  timesteps: number;
+  gate_timescales: (number | null)[];
+  gradient_timescales: (number | null)[];
+  /** R² of the line through the logarithm of the gradient. */
+  fits: (number | null)[];
+}
+
+export interface TimescalesAnswer {
+  timescales: Timescales[];
+  missing: { run: string; layer: string; reason: string }[];
+}
+
+/** At the kept step nearest to the one that is asked for; null: at the last. */
+export async function fetchTimescales(
+  layers: readonly { run: string; layer: string }[],
+  step: number | null,
+  signal?: AbortSignal,
+): Promise<TimescalesAnswer> {
+  const query = new URLSearchParams(layers.map(({ run }) => ["run", run]));
+  appendLayers(query, layers);
+  if (step !== null) query.append("step", String(step));
+  const response = await get(`timescales?${query.toString()}`, { cache: "no-cache", ...signalOption(signal) });
+  return (await response.json()) as TimescalesAnswer;
 }
 
 export const profileStatistics = ["mean", "0.1", "0.5", "0.9"] as const;

@@ -49,11 +49,12 @@ class MeasureKey(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class MeasureKind:
-    """How a measure is spoken of."""
+    """How a measure is spoken of: what it says, and when it says something else than one would think."""
 
     title: str
     unit: Unit
     meaning: str
+    misleads: str
 
 
 KINDS: Mapping[str, MeasureKind] = MappingProxyType(
@@ -62,72 +63,151 @@ KINDS: Mapping[str, MeasureKind] = MappingProxyType(
             "gradient horizon",
             "timesteps",
             "How many timesteps back the gradient reaches before it falls below 1% of its largest norm.",
+            "Long, whatever the recurrence does, where every timestep has its own loss; short where the task is.",
         ),
         VANISHED_TIMESTEPS: MeasureKind(
             "vanished timesteps",
             "share",
             "The share of timesteps whose gradient is below 1e-7 in the root mean square.",
+            "It depends on the scale of the loss and the batch size; a net that has learned has small gradients too.",
         ),
         HALF_LIFE: MeasureKind(
             "half-life",
             "timesteps",
             "After how many timesteps back half of the gradient is left, where it decays exponentially.",
+            "It means nothing where the profile is not exponential, and is then hidden.",
         ),
         FIRST_OVER_LAST: MeasureKind(
-            "first over last", "ratio", "The gradient's norm at the first timestep over that at the last."
+            "first over last",
+            "ratio",
+            "The gradient's norm at the first timestep over that at the last.",
+            "Two timesteps only: a gradient that fades in the middle, or a padded beginning, does not show.",
         ),
         GROWTH: MeasureKind(
             "growth through time",
             "ratio",
             "The gradient's largest norm over the sum of what arrives directly: at most 1 without amplification.",
+            "Below 1 it says nothing of how far the gradient reaches.",
         ),
-        NONFINITE: MeasureKind("NaN, Inf", "count", "How many numbers are NaN or Inf."),
-        GRADIENT_NORM: MeasureKind("gradient norm", "norm", "The L2 norm of all weight gradients of a direction."),
+        NONFINITE: MeasureKind(
+            "NaN, Inf",
+            "count",
+            "How many numbers are NaN or Inf.",
+            "What is not recorded is not seen; between two writes they spread to every layer.",
+        ),
+        GRADIENT_NORM: MeasureKind(
+            "gradient norm",
+            "norm",
+            "The L2 norm of all weight gradients of a direction.",
+            "It is before clipping, and depends on the scale of the loss.",
+        ),
         GRADIENT_JUMP: MeasureKind(
-            "gradient over its median", "ratio", "The gradient norm over the median of the steps before."
+            "gradient over its median",
+            "ratio",
+            "The gradient norm over the median of the steps before.",
+            "A net that begins to learn has ten or twenty times the gradient that it had.",
         ),
-        WEIGHT_NORM: MeasureKind("weight norm", "norm", "The L2 norm of a matrix."),
+        WEIGHT_NORM: MeasureKind(
+            "weight norm",
+            "norm",
+            "The L2 norm of a matrix.",
+            "Norms of matrices of other sizes can't be compared; weight decay lowers it by itself.",
+        ),
         SATURATED_LOW: MeasureKind(
-            "gates shut", "share", "The share of units whose gate stays below 0.1 almost always."
+            "gates shut",
+            "share",
+            "The share of units whose gate stays below 0.1 almost always.",
+            "Padded timesteps count like any others.",
         ),
         SATURATED_HIGH: MeasureKind(
-            "gates open", "share", "The share of units whose gate stays above 0.9 almost always."
+            "gates open",
+            "share",
+            "The share of units whose gate stays above 0.9 almost always.",
+            "A layer that has to remember for long has its forget gate open, and is well.",
         ),
         SATURATED: MeasureKind(
-            "gates saturated", "share", "The share of units whose gate is below 0.1 or above 0.9 almost always."
+            "gates saturated",
+            "share",
+            "The share of units whose gate is below 0.1 or above 0.9 almost always.",
+            "An open forget gate is what a long memory needs; padded timesteps count like any others.",
         ),
         TIMESCALE: MeasureKind(
-            "memory timescale", "timesteps", "1 / (1 − keep gate) of the median unit: how long the state is kept."
+            "memory timescale",
+            "timesteps",
+            "1 / (1 − keep gate) of the median unit: how long the state is kept.",
+            "It is that of the gradient only where the gradient decays exponentially.",
         ),
         LONGEST_TIMESCALE: MeasureKind(
-            "longest memory timescale", "timesteps", "1 / (1 − keep gate), exceeded by a tenth of the units."
+            "longest memory timescale",
+            "timesteps",
+            "1 / (1 − keep gate), exceeded by a tenth of the units.",
+            "It is that of the gradient only where the gradient decays exponentially.",
         ),
         CELL_PATH: MeasureKind(
-            "cell path", "timesteps", "After how many timesteps 1% of the median unit's state is left, by itself."
+            "cell path",
+            "timesteps",
+            "After how many timesteps 1% of the median unit's state is left, by itself.",
+            "It leaves out the way through the hidden state, which may carry much of the gradient.",
         ),
-        DEAD_UNITS: MeasureKind("dead units", "units", "How many units say the same whatever comes in."),
+        DEAD_UNITS: MeasureKind(
+            "dead units",
+            "units",
+            "How many units say the same whatever comes in.",
+            "Of the samples that are kept: a unit may be silent on these and speak on others.",
+        ),
         DORMANT_UNITS: MeasureKind(
-            "dormant units", "units", "How many units are, in magnitude, at most 2.5% of the layer's mean."
+            "dormant units",
+            "units",
+            "How many units are, in magnitude, at most 2.5% of the layer's mean.",
+            "A unit of small magnitude may still matter to the next layer.",
         ),
-        DEAD_WEIGHTS: MeasureKind("dead weights", "weights", "How many weights are below 1e-7 in magnitude."),
-        LARGE_WEIGHTS: MeasureKind("large weights", "weights", "How many weights are above 3 in magnitude."),
+        DEAD_WEIGHTS: MeasureKind(
+            "dead weights",
+            "weights",
+            "How many weights are below 1e-7 in magnitude.",
+            "Pruning and sparse initialisation make them on purpose.",
+        ),
+        LARGE_WEIGHTS: MeasureKind(
+            "large weights",
+            "weights",
+            "How many weights are above 3 in magnitude.",
+            "They are right where inputs are small.",
+        ),
         LARGEST_CHANNEL_NORM: MeasureKind(
-            "largest channel norm", "norm", "The largest L2 norm of a channel's weights."
+            "largest channel norm",
+            "norm",
+            "The largest L2 norm of a channel's weights.",
+            "Where inputs are small a large one is right.",
         ),
         UPDATE_RATIO: MeasureKind(
-            "update ratio", "ratio", "By what share of their norm the weights change in a step; about 1e-3 is usual."
+            "update ratio",
+            "ratio",
+            "By what share of their norm the weights change in a step; about 1e-3 is usual.",
+            "Weights may go to and fro between two writes: it is then less than that of each step.",
         ),
         CORRELATION: MeasureKind(
-            "correlation", "number", "The mean |correlation| of two units: 0 when all are independent of each other."
+            "correlation",
+            "number",
+            "The mean |correlation| of two units: 0 when all are independent of each other.",
+            "Few timesteps that follow each other make units look alike that are not.",
         ),
         EFFECTIVE_RANK: MeasureKind(
-            "effective rank", "number", "How many directions the activations fill, by the entropy of singular values."
+            "effective rank",
+            "number",
+            "How many directions the activations fill, by the entropy of singular values.",
+            "Never larger than the number N of observations; a mean that all share counts as a direction.",
         ),
         PARTICIPATION_RATIO: MeasureKind(
-            "participation ratio", "number", "How many directions share the variance of the activations."
+            "participation ratio",
+            "number",
+            "How many directions share the variance of the activations.",
+            "Never larger than the number N of observations.",
         ),
         SPECTRAL_RADIUS: MeasureKind(
-            "spectral radius", "number", "The largest magnitude of an eigenvalue of the recurrent kernel."
+            "spectral radius",
+            "number",
+            "The largest magnitude of an eigenvalue of the recurrent kernel.",
+            "No net is healthy because it is below 1; of a gated cell it only describes.",
         ),
     }
 )

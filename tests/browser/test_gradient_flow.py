@@ -139,8 +139,8 @@ def crowd_tab(context: BrowserContext, crowd: Path, loader: str) -> Iterator[Tab
 def test_many_runs_and_layers_are_folded(crowd_tab: Tab) -> None:
     expect(maps(crowd_tab)).to_have_count(8)
     rows = crowd_tab.frame.locator("tbody tr")
-    expect(rows).to_have_count(12)
-    crowd_tab.button("Show 12 more rows").click()
+    expect(rows).to_have_count(8)
+    crowd_tab.button("Show 16 more rows").click()
     expect(rows).to_have_count(24)
     assert crowd_tab.choices["rows"] == "all"
     boxes = [canvas.bounding_box() for canvas in maps(crowd_tab).all()]

@@ -67,6 +67,68 @@ def test_link_leads_to_the_place(overview: Tab, at: int) -> None:
     assert "runs" not in overview.choices
 
 
+def folds(tab: Tab) -> Locator:
+    return tab.frame.get_by_role("button", name=re.compile("^measure, threshold and what helps:"))
+
+
+def details(tab: Tab) -> Locator:
+    return tab.frame.locator(".finding-details")
+
+
+def test_details_of_the_first_are_open_and_the_others_open_by_click_and_by_key(overview: Tab) -> None:
+    expect(details(overview).nth(0)).to_be_visible()
+    expect(details(overview).nth(1)).to_be_hidden()
+    folds(overview).nth(1).press("Enter")
+    expect(folds(overview).nth(1)).to_have_attribute("aria-expanded", "true")
+    expect(details(overview).nth(1)).to_be_visible()
+    findings(overview).nth(0).get_by_text("steps back").click()
+    expect(details(overview).nth(0)).to_be_hidden()
+    overview.button("Details of all").click()
+    for i in range(details(overview).count()):
+        expect(details(overview).nth(i)).to_be_visible()
+    assert overview.choices["details"] == "all"
+    overview.button("Details of the first only").click()
+    expect(details(overview).nth(0)).to_be_visible()
+    expect(details(overview).nth(1)).to_be_hidden()
+    assert "details" not in overview.choices
+
+
+def test_findings_are_printed_and_taken_away_whole(overview: Tab) -> None:
+    overview.page.emulate_media(media="print")
+    expect(details(overview).nth(1)).to_be_visible()
+    overview.page.emulate_media(media="screen")
+    expect(details(overview).nth(1)).to_be_hidden()
+    name, content = take(overview, "CSV", "findings")
+    assert name == "findings.csv"
+    first, second = csv.DictReader(io.StringIO(content.decode()))
+    assert (first["run"], first["fault"], first["measure"]) == ("vanishing", "vanishing", "gradient_horizon")
+    assert first["sentence"].startswith("the gradient reaches")
+    assert "a gated cell" in first["advice"]
+    assert float(first["threshold"]) == 0.1
+    assert (second["run"], second["fault"], second["since"]) == ("poisoned", "nan", "50")
+
+
+@pytest.mark.parametrize("loader", ["rust"], indirect=True)
+def test_findings_table_and_maps_are_seen_at_one_look(overview: Tab) -> None:
+    end = overview.readout.bounding_box()
+    view = overview.frame.locator(".view")
+    assert end is not None
+    assert view.evaluate("view => view.scrollTop") == 0
+    for shown in [*findings(overview).all(), *overview.frame.locator("tr.row").all(), *maps(overview).all()]:
+        box = shown.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= end["y"]
+    # Where there is more room the maps take it.
+    low = map_of(overview, "vanishing").bounding_box()
+    overview.page.set_viewport_size({"width": 1400, "height": 1100})
+    assert low is not None
+    maps(overview).first.evaluate(
+        "(map, height) => new Promise(done => { const look = () =>"
+        " map.clientHeight > height ? done() : requestAnimationFrame(look); look(); })",
+        low["height"] + 20,
+    )
+
+
 def path_points(line: Locator) -> list[tuple[float, float]]:
     path = line.locator("path.trend-line").get_attribute("d") or ""
     return [(float(x), float(y)) for x, y in re.findall(r"[ML]([-\d.e]+) ([-\d.e]+)", path)]
@@ -192,7 +254,7 @@ def test_nothing_is_cut_off_at_any_width(overview: Tab, width: int) -> None:
     for canvas in maps(overview).all():
         box = canvas.bounding_box()
         assert box is not None
-        assert box["width"] >= 140
+        assert box["width"] >= 100
         assert box["x"] + box["width"] <= view["x"] + view["width"]
 
 

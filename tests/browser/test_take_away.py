@@ -103,6 +103,22 @@ def test_matrices_and_their_norms(weights: Tab) -> None:
     assert norms["l2_norm"] == pytest.approx(wanted, rel=1e-5)
 
 
+def test_norms_of_channels_are_taken_away_as_their_quantiles(weights: Tab) -> None:
+    weights.choose(view="weights", runs="lstm", quantity="weights", norm="channels", step="30")
+    weights.settled(6, run="lstm")
+    expect(weights.frame.get_by_role("img", name=re.compile("L2 norms of channels over steps"))).to_have_count(24)
+    name, content = take(weights, "NPY", "lstm, backward kernel, forget gate, channel norms")
+    assert name == "lstm_encoder-bilstm_weights_steps0-30_backward-kernel-forget-gate_channel-norms.npy"
+    norms = np.load(io.BytesIO(content))
+    assert norms.dtype.names == ("run", "step", "least", "quantile_10", "median", "quantile_90", "largest")
+    columns = slice(weight_data.UNITS, 2 * weight_data.UNITS)
+    for step, line in zip(weight_data.STEPS["lstm"], norms, strict=True):
+        kernel = weight_data.weights("lstm", step)["backward"]["kernel"][:, columns].astype(float)
+        wanted = np.quantile(np.linalg.norm(kernel, axis=0), (0, 0.1, 0.5, 0.9, 1))
+        assert list(line)[:2] == ["lstm", step]
+        assert list(line)[2:] == pytest.approx(wanted, rel=1e-5)
+
+
 def test_histogram_is_taken_away_as_its_bins(weights: Tab) -> None:
     weights.choose(view="histograms", runs="lstm,gru", quantity="weights", scale="linear", step="20")
     expect(weights.frame.get_by_role("img", name=re.compile("forward kernel, forget gate"))).to_be_visible()

@@ -22,6 +22,7 @@ MATRICES = ("kernel", "recurrent_kernel", "bias")
 # Of the LSTM both directions.
 ALL = 9
 CHARTS = 7 * 3 + 4 * 3
+CHANNELS = "L2 norms of channels"
 
 
 def logged(quantity: str, run: str, step: int) -> dict[str, npt.NDArray[np.float32]]:
@@ -178,7 +179,8 @@ def test_update_ratio_of_every_matrix_over_steps(weights: Tab) -> None:
     # Of gradients there is none, and none is offered.
     weights.select("Quantity", "weight_gradients")
     charts(weights, CHARTS, "L2")
-    expect(weights.frame.get_by_label("Norm", exact=True).locator("option")).to_have_text(["L2", "L1"])
+    options = weights.frame.get_by_label("Norm", exact=True).locator("option")
+    expect(options).to_have_text(["L2", "L1", "L2 of each channel"])
 
 
 def test_norm_is_read_and_its_step_chosen(weights: Tab) -> None:
@@ -300,10 +302,13 @@ def test_nothing_is_cut_off_at_any_width(weights: Tab, width: int, shared: str) 
 def test_axe_finds_nothing_in_either_theme(weights: Tab) -> None:
     for theme in ("Dark", "Light"):
         switch_theme(weights, theme)
-        for choices in ({"quantity": "weights"}, {"quantity": "weight_gradients", "limits": "panel", "absolute": "on"}):
+        for choices in (
+            {"quantity": "weights"},
+            {"quantity": "weight_gradients", "limits": "panel", "absolute": "on", "norm": "channels"},
+        ):
             weights.choose(view="weights", **choices)
             weights.settled(ALL, quantity=choices["quantity"])
-            charts(weights, CHARTS)
+            charts(weights, CHARTS, CHANNELS if "norm" in choices else "L2")
             assert accessibility.violations(weights) == [], (theme, choices)
 
 
@@ -321,6 +326,8 @@ def test_controls_have_their_names(weights: Tab) -> None:
         ("combobox", "Norm"),
         ("combobox", "Limits"),
         ("checkbox", "absolute values"),
+        ("checkbox", "norms of channels above"),
+        ("group", "In sight"),
     ):
         expect(weights.frame.get_by_role(role, name=name, exact=True)).to_have_count(1)  # type: ignore[arg-type]
     expect(weights.frame.get_by_role("group", name="Samples")).to_have_count(0)

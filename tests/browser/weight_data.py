@@ -13,6 +13,11 @@ LAYER = "encoder/bilstm"
 CONVOLUTION = "head/conv"
 PROJECTED = "decoder/projected"
 NO_WEIGHTS = "readout"
+#: Larger than the screen, and at its last two steps only.
+WIDE = "body/wide"
+WIDE_UNITS = 600
+WIDE_INPUTS = 700
+WIDE_STEPS = (20, 30)
 STEPS = {"lstm": (0, 10, 20, 30), "gru": (0, 12, 20, 30)}
 GATES = {"lstm": ("input", "forget", "cell", "output"), "gru": ("update", "reset", "candidate")}
 DIRECTIONS = {"lstm": ("forward", "backward"), "gru": ("forward",)}
@@ -77,6 +82,17 @@ def projection(step: int) -> dict[str, FloatArray]:
     }
 
 
+@functools.cache
+def wide(run: str, step: int) -> dict[str, FloatArray]:
+    """A few large cells stand out, at the edge of a gate among others, and a NaN."""
+    width = len(GATES[run]) * WIDE_UNITS
+    kernel = floats(1000 + step + width, WIDE_INPUTS, width) * np.float32(0.01)
+    kernel[300, WIDE_UNITS - 1] = 1
+    kernel[301, WIDE_UNITS] = -1
+    kernel[650, 30] = np.nan
+    return {"kernel": kernel, "bias": floats(1001 + step + width, width)}
+
+
 def records(run: str, step: int) -> list[LayerRecord]:
     layer = LayerRecord(
         LAYER,
@@ -88,10 +104,15 @@ def records(run: str, step: int) -> list[LayerRecord]:
         weight_gradients=gradients(run, step),
         framework="keras",
     )
+    large = [
+        LayerRecord(WIDE, cell=run, units=WIDE_UNITS, weights={"forward": wide(run, step)})
+        for _ in range(step in WIDE_STEPS)
+    ]
     if run == "gru":
-        return [layer]
+        return [layer, *large]
     return [
         layer,
+        *large,
         LayerRecord(PROJECTED, cell="lstm", units=UNITS, projection=4, weights={"forward": projection(step)}),
         LayerRecord(CONVOLUTION, weights={"forward": convolution(step)}),
         LayerRecord(NO_WEIGHTS, cell="rnn", units=3, sequences={"activation": floats(step, 1, 4, 3)}),

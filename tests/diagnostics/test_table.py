@@ -116,6 +116,50 @@ def test_what_is_absent_has_a_reason(column: str, record: LayerRecord, reason: s
     assert absence(column, history).startswith(reason)
 
 
+WIDE = LayerRecord(
+    "l",
+    cell="rnn",
+    units=1025,
+    sequences={"activation": np.ones((1, 2, 1025), np.float32)},
+    weights={"forward": {"recurrent_kernel": np.eye(1025, dtype=np.float32)}},
+)
+
+
+@pytest.mark.parametrize(
+    ("measure", "record", "reason"),
+    [
+        ("first_over_last", healthy(), None),
+        ("first_over_last", LayerRecord("l", cell="rnn", units=2, sequences={"bptt_gradient": np.zeros((1, 5, 2))}),
+         "the gradient is zero, or not finite, at every timestep."),
+        ("gradient_growth", healthy(), "it needs the output gradient too, which was not recorded."),
+        ("gradient_growth", LayerRecord("l", sequences={"activation": np.ones((1, 9, 2))}),
+         "only recurrent layers have a gradient through time."),
+        ("gradient_norm", LayerRecord("l", sequences={"activation": np.ones((1, 9, 2))}),
+         "the gradients of the weights were not recorded."),
+        ("gradient_jump", healthy(), "it needs more steps."),
+        ("weight_norm", LayerRecord("l", sequences={"activation": np.ones((1, 9, 2))}),
+         "the weights were not recorded."),
+        ("cell_path", healthy(cell="rnn"), "a plain RNN has no gates."),
+        ("timescale", LayerRecord("l", cell="gru", units=2, sequences={"activation": np.ones((1, 9, 2))}),
+         "the gates were not recorded"),
+        ("spectral_radius", LayerRecord("l", cell="rnn", units=2, sequences={"activation": np.ones((1, 9, 2))}),
+         "the weights were not recorded."),
+        ("spectral_radius", WIDE, "of more than 512 units it takes too long."),
+        ("effective_rank", WIDE, "of more than 1024 units it takes too long."),
+        ("correlation", healthy(), None),
+        ("correlation", LayerRecord("l", cell="rnn", units=2, sequences={"output_gradient": np.ones((1, 9, 2))}),
+         "the activation was not recorded."),
+        ("spectral_radius", LayerRecord("l", sequences={"activation": np.ones((1, 9, 2))}),
+         "only recurrent layers are measured so."),
+    ],
+)  # fmt: skip
+def test_what_is_no_column_is_there_or_has_a_reason(measure: str, record: LayerRecord, reason: str | None) -> None:
+    (history,) = histories([(0, [record])])
+    found = [one for one in rows(history, []) if one.key.measure == measure and np.isfinite(one.series.values).any()]
+    assert (reason is None) == bool(found)
+    assert reason is None or absence(measure, history).startswith(reason)
+
+
 def test_of_logs_of_an_earlier_version_all_else_is_still_shown() -> None:
     (history,) = histories([(0, [healthy()])])
     without = {

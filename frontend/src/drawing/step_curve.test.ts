@@ -1,8 +1,27 @@
 import { describe, expect, it } from "vitest";
-import { alongSteps, curvePath } from "./step_curve";
+import { alongSteps, bandPath, curvePath } from "./step_curve";
 
 const x = (step: number) => step * 10;
 const y = (value: number) => 100 - value;
+
+describe("a band over steps", () => {
+  it("goes along its upper ends and back along its lower ones", () => {
+    const spans = [
+      { step: 0, span: [1, 2] as const },
+      { step: 5, span: [3, 9] as const },
+    ];
+    expect(bandPath(spans, x, y)).toBe("M0 98L50 91L50 97L0 99Z");
+  });
+
+  it("has a gap where there is none, and keeps a step that stands alone", () => {
+    const spans = [null, [1, 2] as const, null, null, [3, 4] as const, [5, 6] as const].map((span, step) => ({
+      step,
+      span,
+    }));
+    expect(bandPath(spans, x, y)).toBe("M10 98L10 99ZM40 96L50 94L50 95L40 97Z");
+    expect(bandPath([{ step: 0, span: null }], x, y)).toBe("");
+  });
+});
 
 describe("a curve over steps", () => {
   it("joins its points", () => {

@@ -15,6 +15,34 @@ export function alongSteps(step: number, first: number, last: number): number {
   return first === last ? 0.5 : (step - first) / (last - first);
 }
 
+export interface StepSpan {
+  step: number;
+  /** null where there is none: the band has a gap. */
+  span: readonly [low: number, high: number] | null;
+}
+
+/** A band between two curves; a step without neighbours is a line from one to the other. */
+export function bandPath(
+  spans: readonly StepSpan[],
+  x: (step: number) => number,
+  y: (value: number) => number,
+): string {
+  const stretches: { step: number; span: readonly [number, number] }[][] = [[]];
+  for (const { step, span } of spans) {
+    if (span === null) stretches.push([]);
+    else stretches[stretches.length - 1].push({ step, span });
+  }
+  const place = (step: number, value: number) => `${short(x(step))} ${short(y(value))}`;
+  return stretches
+    .filter(({ length }) => length > 0)
+    .map((stretch) => {
+      const highs = stretch.map(({ step, span }) => place(step, span[1]));
+      const lows = stretch.map(({ step, span }) => place(step, span[0])).reverse();
+      return `M${[...highs, ...lows].join("L")}Z`;
+    })
+    .join("");
+}
+
 /** Straight lines between points; a point without neighbours is drawn by its line's round ends. */
 export function curvePath(
   points: readonly StepPoint[],

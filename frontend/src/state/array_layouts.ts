@@ -2,9 +2,11 @@
 
 import { type ArrayLayout, asItIs } from "../api";
 import { type Range } from "../drawing/cell_array";
+import { type Sight } from "../drawing/picture";
 import { choices } from "./choices";
 import { areDifferences } from "./columns";
 import { needs } from "./needs";
+import { shapeOf } from "./matrix_shapes";
 import { sightWithin } from "./region";
 import { samples, type SeriesOfRun } from "./series";
 
@@ -53,6 +55,27 @@ function wholeLayout(timesteps: number, channels: number, room: DevicePixels, un
   return { ...asItIs, maxRows: timesteps > width ? width : null, maxColumns };
 }
 
+/** What is fetched of an array for a region of it; null where it has nothing of the region. */
+function regionLayout(
+  sight: Sight,
+  [fullRows, fullColumns]: readonly [number, number],
+  [rowRoom, columnRoom]: readonly [number, number],
+): Pick<ArrayLayout, "maxRows" | "maxColumns" | "region"> | null {
+  if (sight.rows[0] > sight.rows[1] || sight.columns[0] > sight.columns[1]) return null;
+  const rows = snapped(sight.rows, fullRows);
+  const columns = snapped(sight.columns, fullColumns);
+  return {
+    maxRows: pooledTo(rows, sight.rows, rowRoom),
+    maxColumns: pooledTo(columns, sight.columns, columnRoom),
+    region: {
+      firstRow: rows[0],
+      rows: rows[1] - rows[0] + 1,
+      firstColumn: columns[0],
+      columns: columns[1] - columns[0] + 1,
+    },
+  };
+}
+
 /** Of views that zoom and sort. Where the whole array has a pixel a cell anyway, zooming needs no other. */
 function arrangedLayout(
   [timesteps, channels]: readonly [number, number],
@@ -64,26 +87,27 @@ function arrangedLayout(
   const sides = [rounded(room.width), rounded(room.height)];
   const [timeRoom, channelRoom] = across === "channels" ? sides.reverse() : sides;
   const order = sort === "number" ? null : { by: sort, sample: samples.value.at(0) ?? 0 };
-  const sight = inRegion && (timesteps > timeRoom || channels > channelRoom) ? sightWithin(timesteps, channels) : null;
-  if (sight === null || sight.rows[0] > sight.rows[1] || sight.columns[0] > sight.columns[1]) {
+  const isPooled = timesteps > timeRoom || channels > channelRoom;
+  const sight = inRegion && isPooled ? sightWithin(null, timesteps, channels) : null;
+  const within = sight === null ? null : regionLayout(sight, [timesteps, channels], [timeRoom, channelRoom]);
+  if (within === null) {
     const maxRows = timesteps > timeRoom ? timeRoom : null;
     return { ...asItIs, maxRows, maxColumns: channels > channelRoom ? channelRoom : null, split, order };
   }
-  const rows = snapped(sight.rows, timesteps);
-  const columns = snapped(sight.columns, channels);
-  return {
-    maxRows: pooledTo(rows, sight.rows, timeRoom),
-    maxColumns: pooledTo(columns, sight.columns, channelRoom),
-    split,
-    region: {
-      firstRow: rows[0],
-      rows: rows[1] - rows[0] + 1,
-      firstColumn: columns[0],
-      columns: columns[1] - columns[0] + 1,
-    },
-    reflect: reflect && split !== null,
-    order,
-  };
+  return { ...within, split, reflect: reflect && split !== null, order };
+}
+
+/**
+ * How the region of a matrix that was zoomed into is asked for; null where what comes of all matrices will do: it is
+ * whole, has a pixel a cell anyway, or its shape is not known yet.
+ */
+export function matrixRegionLayout(run: SeriesOfRun, matrix: string, room: DevicePixels): ArrayLayout | null {
+  const shape = shapeOf(run.run, run.layer.layer, matrix);
+  const sides = [rounded(room.height), rounded(room.width)] as const;
+  if (areDifferences.value || shape === null || (shape[0] <= sides[0] && shape[1] <= sides[1])) return null;
+  const sight = sightWithin(matrix, ...shape);
+  const within = sight === null ? null : regionLayout(sight, shape, sides);
+  return within === null ? null : { ...asItIs, ...within };
 }
 
 /** How a run's arrays of a step are asked for; `inRegion` false: the whole of them, whatever was zoomed to. */

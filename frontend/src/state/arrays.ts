@@ -5,6 +5,7 @@ import { ApiError, type ArraysAnswer, fetchArrays, type NumericArray } from "../
 import { ArrayCache } from "./array_cache";
 import { polls, refreshIndex } from "./catalogue";
 import { choices } from "./choices";
+import { noteShapes } from "./matrix_shapes";
 import { attempts, reportProblem, resolveProblem } from "./problems";
 import { covers } from "./region";
 import { type Wanted, wanted } from "./wanted";
@@ -23,7 +24,7 @@ export interface Arrival {
 const budget = 192 * 2 ** 20;
 const cache = new ArrayCache<Arrival>(budget);
 
-/** What was seen of each sample or set of matrices, the latest first: shown until its next step or region has come. */
+/** What was seen of each sample, set of matrices or region of one, the latest first: shown until its next step or region has come. */
 const seen = new Map<string, Arrival[]>();
 const seenKept = 4;
 
@@ -33,13 +34,13 @@ export const arrivals = signal(0);
 export const exactness = signal<"float32" | "bfloat16">("float32");
 
 function keyOf(item: Wanted, dtype: string): string {
-  const { run, layer, quantity, step, wallTime, sample, layout, orderStep } = item;
+  const { run, layer, quantity, step, wallTime, sample, matrix, layout, orderStep } = item;
   const order = layout.order === null ? null : orderStep;
-  return JSON.stringify([run, layer, quantity, step, wallTime, sample, layout, order, dtype]);
+  return JSON.stringify([run, layer, quantity, step, wallTime, sample, matrix, layout, order, dtype]);
 }
 
-function placeOf({ column, layer, quantity, sample }: Wanted): string {
-  return JSON.stringify([column, layer, quantity, sample]);
+function placeOf({ column, layer, quantity, sample, matrix }: Wanted): string {
+  return JSON.stringify([column, layer, quantity, sample, matrix]);
 }
 
 /** The arrays for something wanted if they are here: exact ones rather than rounded ones. */
@@ -63,9 +64,8 @@ function coversAll({ arrays }: Arrival): boolean {
   const { reflect } = choices.value;
   return arrays.every((array) => {
     const [fullRows, fullColumns] = array.full_shape;
-    const { split, reflected, sample } = array;
-    // Of a matrix there is no region.
-    return sample === null || covers({ ...spansOf(array), fullRows, fullColumns, split, reflected }, reflect);
+    const { split, reflected, matrix } = array;
+    return covers(matrix, { ...spansOf(array), fullRows, fullColumns, split, reflected }, reflect);
   });
 }
 
@@ -96,9 +96,13 @@ export function isEverythingThere(): boolean {
 }
 
 function store(items: Wanted[], answer: ArraysAnswer, dtype: "float32" | "bfloat16"): void {
+  noteShapes(answer.arrays);
   for (const item of items) {
     const arrays = answer.arrays.filter(
-      ({ run, sample }) => run === item.run && (item.sample === null || sample === item.sample),
+      ({ run, sample, matrix }) =>
+        run === item.run &&
+        (item.sample === null || sample === item.sample) &&
+        (item.matrix === null || matrix === item.matrix),
     );
     const reason = answer.missing.find(
       ({ run, sample }) => run === item.run && (item.sample === null || sample === null || sample === item.sample),
@@ -113,7 +117,7 @@ function store(items: Wanted[], answer: ArraysAnswer, dtype: "float32" | "bfloat
 
 interface Request {
   items: Wanted[];
-  /** Requests of one quantity at one size are let finish: each is a frame while scrubbing. */
+  /** Requests of one quantity, in one size and region, are let finish: each is a frame while scrubbing. */
   subject: string;
   ahead: boolean;
   controller: AbortController;
@@ -124,8 +128,8 @@ const refused = new Set<string>();
 /** Whether the last refusal was the server's silence: then it is worth asking again once it answers. */
 let wasSilent = false;
 
-function subjectOf({ quantity, layout }: Wanted): string {
-  return JSON.stringify([quantity, layout]);
+function subjectOf({ quantity, matrix, layout }: Wanted): string {
+  return JSON.stringify([quantity, matrix, layout]);
 }
 
 /** One request has one pooling and one step a run: what fits with the first of them. */
@@ -137,7 +141,7 @@ function together(items: Wanted[]): Wanted[] {
 }
 
 async function request(items: Wanted[], dtype: "float32" | "bfloat16", ahead: boolean): Promise<void> {
-  const [{ quantity, layout }] = items;
+  const [{ quantity, matrix, layout }] = items;
   const controller = new AbortController();
   running = { items, subject: subjectOf(items[0]), ahead, controller };
   const own = running;
@@ -146,7 +150,7 @@ async function request(items: Wanted[], dtype: "float32" | "bfloat16", ahead: bo
   ];
   const samples = [...new Set(items.flatMap(({ sample }) => sample ?? []))];
   try {
-    const asked = { runs, quantity, samples, layout, dtype };
+    const asked = { runs, quantity, samples, matrices: matrix === null ? [] : [matrix], layout, dtype };
     const answer = await fetchArrays(asked, controller.signal);
     store(items, answer, dtype);
     resolveProblem("arrays");

@@ -23,6 +23,10 @@ const unusual: Choices = {
   sort: "first_active",
   marginals: false,
   region: { rows: [0, 19], columns: [4, 4] },
+  regions: {
+    "forward/kernel": { rows: [0, 3], columns: [2, 7] },
+    "back, %ward/re:current": { rows: [1, 1], columns: [0, 0] },
+  },
   panels: "sample",
   axes: "row",
   zero: false,
@@ -38,6 +42,8 @@ const unusual: Choices = {
   norm: "l1",
   findings: "all",
   rows: "all",
+  details: "all",
+  row: ["lstm, 2 %", "encoder/bilstm"],
   statistic: "0.9",
   thresholds: { horizon_share: 0.05, short_horizon: 1e-7 },
   earlier: 50,
@@ -97,6 +103,7 @@ describe("choices in the address", () => {
       earlier: "last",
       minus: "step",
       pairs: "a,b",
+      regions: "forward/kernel,0,1,2,backward/kernel,3,1,0,2",
     });
     expect(odd).toEqual({ ...defaultChoices, samples: [1] });
   });

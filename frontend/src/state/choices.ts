@@ -37,8 +37,8 @@ export type HistogramKind = (typeof histogramKinds)[number];
 export const equalAxes = ["runs", "directions", "direction", "none"] as const;
 export type EqualAxes = (typeof equalAxes)[number];
 
-/** What of each matrix is drawn over the steps: a norm of each gate, or by what share of its norm it moved. */
-export const normKinds = ["l2", "l1", "update_ratio"] as const;
+/** What of each matrix is drawn over the steps: a norm of each gate or of its channels, or by what share it moved. */
+export const normKinds = ["l2", "l1", "channels", "update_ratio"] as const;
 export type NormKind = (typeof normKinds)[number];
 
 /** How much of a long list is shown. */
@@ -69,10 +69,12 @@ export interface Choices {
   reflect: boolean;
   across: AcrossKind;
   sort: SortKind;
-  /** Whether mean magnitudes are drawn beside a heatmap. */
+  /** Whether mean magnitudes are drawn beside a heatmap, norms above a matrix. */
   marginals: boolean;
-  /** What of the heatmaps is in sight; null: everything. */
+  /** What of the heatmaps of sequences is in sight; null: everything. */
   region: Sight | null;
+  /** What is in sight of those matrices that were zoomed into, by their names: "forward/kernel". */
+  regions: Readonly<Partial<Record<string, Sight>>>;
   panels: PanelKind;
   axes: SharedAxes;
   /** Whether zero is drawn and kept in sight. */
@@ -96,6 +98,10 @@ export interface Choices {
   /** How much of the findings, and of the table of health, is shown. */
   findings: Extent;
   rows: Extent;
+  /** Of which findings the details are open at first. */
+  details: Extent;
+  /** The row of that table all of whose measures are shown. */
+  row: readonly [run: string, layer: string] | null;
   /** Of the gradient-flow map: what is taken over the samples. */
   statistic: ProfileStatistic;
   /** Those of the thresholds that are not at their default, by their names. */
@@ -125,6 +131,7 @@ export const defaultChoices: Choices = {
   sort: "number",
   marginals: true,
   region: null,
+  regions: {},
   panels: "channel",
   axes: "all",
   zero: true,
@@ -140,6 +147,8 @@ export const defaultChoices: Choices = {
   norm: "l2",
   findings: "first",
   rows: "first",
+  details: "first",
+  row: null,
   statistic: "mean",
   thresholds: {},
   earlier: null,
@@ -195,6 +204,19 @@ function writeThresholds(thresholds: Choices["thresholds"]): string {
     .join(",");
 }
 
+function endsOf({ rows, columns }: Sight): number[] {
+  return [...rows, ...columns];
+}
+
+/** "forward%2Fkernel,0,4,8,15,backward%2Fbias,0,0,8,15". */
+function writeRegions(regions: Choices["regions"]): string {
+  return listOf.write(
+    Object.entries(regions).flatMap(([matrix, sight]) =>
+      sight === undefined ? [] : [matrix, ...endsOf(sight).map(String)],
+    ),
+  );
+}
+
 type Written = Record<keyof Choices, string>;
 
 /** Every choice as text; "" for a default. */
@@ -218,7 +240,8 @@ export function writeChoices(value: Choices): Written {
     across: differing("across", value.across),
     sort: differing("sort", value.sort),
     marginals: differing("marginals", "off"),
-    region: value.region === null ? "" : [...value.region.rows, ...value.region.columns].join(","),
+    region: value.region === null ? "" : endsOf(value.region).join(","),
+    regions: writeRegions(value.regions),
     panels: differing("panels", value.panels),
     axes: differing("axes", value.axes),
     zero: differing("zero", "off"),
@@ -235,6 +258,8 @@ export function writeChoices(value: Choices): Written {
     earlier: value.earlier === null ? "" : String(value.earlier),
     findings: differing("findings", value.findings),
     rows: differing("rows", value.rows),
+    details: differing("details", value.details),
+    row: value.row === null ? "" : listOf.write(value.row),
     statistic: differing("statistic", value.statistic),
     thresholds: writeThresholds(value.thresholds),
     minus: writeSubtrahend(value.minus),
@@ -263,17 +288,32 @@ function readOpen(text: string | undefined): Choices["open"] {
   return number === undefined || number < 0 ? null : [run, number];
 }
 
+function readRow(text: string | undefined): Choices["row"] {
+  const found = readList(text) ?? [];
+  return found.length === 2 ? [found[0], found[1]] : null;
+}
+
 function readZoom(text: string | undefined): Choices["zoom"] {
   const [first, last] = (readList(text) ?? []).map(wholeNumber);
   return first === undefined || last === undefined || first < 0 || last <= first ? null : [first, last];
 }
 
-/** First and last timestep, first and last channel. */
-function readRegion(text: string | undefined): Choices["region"] {
-  const numbers = (readList(text) ?? []).map(wholeNumber);
+/** First and last row, first and last column. */
+function readSight(texts: readonly string[]): Sight | null {
+  const numbers = texts.map(wholeNumber);
   if (numbers.length !== 4 || numbers.some((number) => number === undefined || number < 0)) return null;
   const [top, bottom, left, right] = numbers as number[];
   return top > bottom || left > right ? null : { rows: [top, bottom], columns: [left, right] };
+}
+
+function readRegions(text: string | undefined): Choices["regions"] {
+  const found = readList(text) ?? [];
+  const lengthOfOne = 5;
+  const regions = Array.from({ length: Math.floor(found.length / lengthOfOne) }, (_, i) => {
+    const [matrix, ...ends] = found.slice(lengthOfOne * i, lengthOfOne * (i + 1));
+    return [matrix, readSight(ends)] as const;
+  });
+  return Object.fromEntries(regions.flatMap(([matrix, sight]) => (sight === null ? [] : [[matrix, sight]])));
 }
 
 function readBins(text: string | undefined): Choices["bins"] {
@@ -321,7 +361,8 @@ export function readChoices(written: Partial<Record<string, string>>): Choices {
     across: oneOf(acrossKinds, written.across ?? "") ?? defaultChoices.across,
     sort: oneOf(sortKinds, written.sort ?? "") ?? defaultChoices.sort,
     marginals: written.marginals !== "off",
-    region: readRegion(written.region),
+    region: readSight(readList(written.region) ?? []),
+    regions: readRegions(written.regions),
     panels: oneOf(panelKinds, written.panels ?? "") ?? defaultChoices.panels,
     axes: oneOf(sharedAxes, written.axes ?? "") ?? defaultChoices.axes,
     zero: written.zero !== "off",
@@ -337,6 +378,8 @@ export function readChoices(written: Partial<Record<string, string>>): Choices {
     norm: oneOf(normKinds, written.norm ?? "") ?? defaultChoices.norm,
     findings: oneOf(extents, written.findings ?? "") ?? defaultChoices.findings,
     rows: oneOf(extents, written.rows ?? "") ?? defaultChoices.rows,
+    details: oneOf(extents, written.details ?? "") ?? defaultChoices.details,
+    row: readRow(written.row),
     statistic: oneOf(profileStatistics, written.statistic ?? "") ?? defaultChoices.statistic,
     thresholds: readThresholds(written.thresholds),
     earlier: written.earlier === "first" ? "first" : (wholeNumber(written.earlier ?? "") ?? null),

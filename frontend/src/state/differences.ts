@@ -11,7 +11,7 @@ export function differenceOf(one: LoadedArray, other: LoadedArray): LoadedArray 
   const known = made.get(one)?.get(other);
   if (known !== undefined) return known;
   const { cells, nan, inf } = subtracted(one.cells, other.cells);
-  const own = { cells, nan, inf, ...summarise(cells), marginals: null, minusStep: other.step };
+  const own = { cells, nan, inf, ...summarise(cells), marginals: null, channel_norms: null, minusStep: other.step };
   const found: LoadedArray = { ...one, dtype: "float32", ...own };
   const of = made.get(one) ?? new WeakMap<LoadedArray, LoadedArray>();
   made.set(one, of.set(other, found));

@@ -11,7 +11,7 @@ export interface Needs {
   among?: readonly string[];
   /** Whether it sets an earlier step, or a run, against another; left out: it does. */
   compares?: boolean;
-  /** Whether it draws the region that was zoomed to, and channels in the order that was chosen. */
+  /** Whether it draws the regions that were zoomed to, and channels in the order that was chosen. */
   arranges?: boolean;
 }
 

@@ -8,6 +8,9 @@ import { areProfilesThere, shownProfiles, watchProfiles, wishProfiles } from "./
 
 let refusing = false;
 const asked: string[] = [];
+/** Milliseconds. */
+let clock = 0;
+const healthTakes = 10;
 
 /** Two steps of three timesteps each: 1, 2, … 6. */
 function profilesFor(query: URLSearchParams): ArrayBuffer {
@@ -41,6 +44,7 @@ function answer(address: string): Response {
   const [route, text] = address.split("?");
   const query = new URLSearchParams(text);
   if (refusing) return Response.json({ error: "the disk is on fire" }, { status: 500 });
+  if (route === "health") clock += healthTakes;
   if (route === "health") return Response.json({ columns: [], runs: [], findings: [], thresholds: [], missing: [] });
   if (query.get("run") === "b") return Response.json({ error: "b has none" }, { status: 404 });
   return new Response(profilesFor(query));
@@ -58,6 +62,8 @@ const ends: (() => void)[] = [];
 
 beforeEach(() => {
   vi.stubGlobal("fetch", (address: string) => Promise.resolve(answer(address)));
+  vi.spyOn(performance, "now").mockImplementation(() => clock);
+  clock += 1000;
   choices.value = defaultChoices;
   needs.value = { arrays: false, kind: null, among: ["bptt_gradient", "output_gradient"] };
   asked.length = 0;
@@ -71,6 +77,7 @@ afterEach(() => {
     end();
   });
   vi.unstubAllGlobals();
+  vi.restoreAllMocks();
 });
 
 describe("health", () => {
@@ -89,6 +96,7 @@ describe("health", () => {
     await vi.waitFor(() => {
       expect(isHealthThere.value).toBe(true);
     });
+    clock += 1000;
     offer(20);
     await vi.waitFor(() => {
       expect(isHealthThere.value).toBe(true);
@@ -103,9 +111,26 @@ describe("health", () => {
     offer(30, ["slow"]);
     expect(asked).toHaveLength(1);
     await vi.waitFor(() => {
+      clock += 1000;
+      polls.value++;
       expect(isHealthThere.value).toBe(true);
     });
     expect(asked).toEqual(["health?run=slow", "health?run=slow"]);
+  });
+
+  it("takes a tenth of the time at most, while steps keep coming", async () => {
+    offer(10, ["long"]);
+    wishHealth(true);
+    await vi.waitFor(() => {
+      expect(isHealthThere.value).toBe(true);
+    });
+    offer(20, ["long"]);
+    clock += 9 * healthTakes - 1;
+    polls.value++;
+    expect(asked).toHaveLength(1);
+    clock += 1;
+    polls.value++;
+    expect(asked).toHaveLength(2);
   });
 
   it("that the server refuses is a problem, and is asked for again at the next poll", async () => {

@@ -64,10 +64,17 @@ type Content = Pick<Panel, "array" | "stale" | "missing">;
 /** What came of a run's item. */
 function contentOf(run: ShownRun, item: string): Content {
   const column = keyOfRun(run.run, run.moment);
-  const here = found.value.find(
-    ({ item: w }) => w.column === column && (w.sample === null || itemOf({ sample: w.sample, matrix: null }) === item),
-  );
-  const array = here?.arrival?.arrays.find((candidate) => itemOf(candidate) === item) ?? null;
+  const own = found.value.filter(({ item: w }) => w.column === column);
+  const here = own.find(({ item: w }) => w.matrix === null && (w.sample === null || `sample ${w.sample}` === item));
+  const arrayIn = (one: typeof here) => one?.arrival?.arrays.find((candidate) => itemOf(candidate) === item) ?? null;
+  const array = arrayIn(here);
+  const region = own.find(({ item: w }) => w.matrix === item);
+  if (region !== undefined) {
+    // The right step first, if in coarse cells; then the right cells, if of another step.
+    const fine = arrayIn(region);
+    if (fine !== null && !region.stale) return { array: fine, stale: false, missing: null };
+    if (array !== null) return { array: here?.stale === true ? (fine ?? array) : array, stale: true, missing: null };
+  }
   const noMatrix = here?.item.sample === null && here.arrival !== undefined ? `no ${item}` : null;
   const missing = array === null ? reasonFor(run, item, here?.item, here?.arrival?.missing ?? noMatrix) : null;
   return { array, stale: here?.stale ?? false, missing };

@@ -3,7 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import { isCancelled } from "../api";
 
-const asked = ["index", "series", "health", "profiles", "statistics", "arrays"] as const;
+const asked = ["index", "series", "health", "profiles", "timescales", "statistics", "arrays"] as const;
 export type Asked = (typeof asked)[number];
 
 const sentences = signal<Partial<Record<Asked, string>>>({});

@@ -1,33 +1,67 @@
 /**
  * What of every array is in sight: all of it, or the region that was zoomed to. It is counted in places, as the drawings
- * have them: timesteps in each direction's own time, and channels in the order in which they stand.
+ * have them: timesteps in each direction's own time, and channels in the order in which they stand. All sequences share one
+ * region; of matrices, whose shapes differ, each has its own, in all runs.
  */
 
 import { computed, signal } from "@preact/signals";
 import { mirrored, type Range } from "../drawing/cell_array";
 import { type Sight } from "../drawing/picture";
+import { shownRuns } from "./catalogue";
 import { choices, choose } from "./choices";
+import { shapeOf } from "./matrix_shapes";
 import { shownSeries } from "./series";
 
+/** What a region is of: a matrix by its name, "forward/kernel"; null: the sequences. */
+export type Subject = string | null;
+
+/** Timesteps by channels of a sequence. */
 export interface Size {
-  timesteps: number;
-  channels: number;
+  rows: number;
+  columns: number;
 }
 
-/** The size of the largest array that is shown; null until it is known. */
-export const largestSize = computed<Size | null>(() => {
-  const shapes = shownSeries.value.flatMap(({ series }) => series.shapes ?? []).filter(({ length }) => length === 3);
+function largestOf(shapes: readonly (readonly [rows: number, columns: number])[]): Size | null {
   if (shapes.length === 0) return null;
   return {
-    timesteps: shapes.reduce((most, [, timesteps]) => Math.max(most, timesteps), 0),
-    channels: shapes.reduce((most, [, , channels]) => Math.max(most, channels), 0),
+    rows: shapes.reduce((most, [rows]) => Math.max(most, rows), 0),
+    columns: shapes.reduce((most, [, columns]) => Math.max(most, columns), 0),
   };
+}
+
+/** The size of the largest sequence that is shown; null until it is known. */
+export const largestSize = computed<Size | null>(() => {
+  const shapes = shownSeries.value.flatMap(({ series }) => series.shapes ?? []).filter(({ length }) => length === 3);
+  return largestOf(shapes.map(([, timesteps, channels]) => [timesteps, channels]));
 });
 
-/** While a person drags or turns the wheel; the address changes only once that has come to rest. */
-const moving = signal<Sight | null>(null);
+function sizeOf(of: Subject): Size | null {
+  if (of === null) return largestSize.value;
+  const shapes = shownRuns.value.map(({ run, layer }) => shapeOf(run, layer.layer, of));
+  return largestOf(shapes.filter((shape) => shape !== null));
+}
 
-export const region = computed<Sight | null>(() => moving.value ?? choices.value.region);
+interface Move {
+  of: Subject;
+  sight: Sight;
+}
+
+/** While a person drags or turns the wheel; the address changes only once that has come to rest. */
+const moving = signal<Move | null>(null);
+
+export function regionOf(of: Subject): Sight | null {
+  const move = moving.value;
+  if (move !== null && move.of === of) return move.sight;
+  return of === null ? choices.value.region : (choices.value.regions[of] ?? null);
+}
+
+/** The matrices of which less than all is in sight. */
+export const zoomedMatrices = computed<string[]>(() => {
+  const found = new Set(Object.keys(choices.value.regions));
+  const of = moving.value?.of ?? null;
+  if (of !== null) found.add(of);
+  return [...found];
+});
 
 const restAfter = 250;
 let resting = 0;
@@ -38,45 +72,64 @@ function within([first, last]: Range, count: number): Range {
   return [start, start + length - 1];
 }
 
-function isWhole({ rows, columns }: Sight, { timesteps, channels }: Size): boolean {
-  return rows[0] <= 0 && columns[0] <= 0 && rows[1] >= timesteps - 1 && columns[1] >= channels - 1;
+function isWhole({ rows, columns }: Sight, size: Size): boolean {
+  return rows[0] <= 0 && columns[0] <= 0 && rows[1] >= size.rows - 1 && columns[1] >= size.columns - 1;
 }
 
 /** Everything that there is, as a region. */
-function wholeOf({ timesteps, channels }: Size): Sight {
-  return { rows: [0, timesteps - 1], columns: [0, channels - 1] };
+function wholeOf({ rows, columns }: Size): Sight {
+  return { rows: [0, rows - 1], columns: [0, columns - 1] };
 }
 
-export function showWhole(): void {
+function choosePart(of: Subject, sight: Sight | null): void {
+  if (of === null) {
+    choose({ region: sight });
+    return;
+  }
+  const others = Object.entries(choices.peek().regions).filter(([matrix]) => matrix !== of);
+  choose({ regions: Object.fromEntries(sight === null ? others : [...others, [of, sight]]) });
+}
+
+/** Shows all of the sequences, or of a matrix. */
+export function showWhole(of: Subject): void {
   window.clearTimeout(resting);
   moving.value = null;
-  if (choices.value.region !== null) choose({ region: null });
+  if (regionOf(of) !== null) choosePart(of, null);
+}
+
+/** Shows all of every matrix. */
+export function showWholeMatrices(): void {
+  window.clearTimeout(resting);
+  moving.value = null;
+  choose({ regions: {} });
 }
 
 function rest(): void {
   window.clearTimeout(resting);
-  const size = largestSize.peek();
-  const at = moving.peek();
-  if (at === null || size === null) return;
-  choose({ region: isWhole(at, size) ? null : at });
+  const now = moving.peek();
+  const size = now === null ? null : sizeOf(now.of);
+  if (now === null || size === null) return;
+  choosePart(now.of, isWhole(now.sight, size) ? null : now.sight);
   moving.value = null;
 }
 
 /** Shows a region at once; the address says so once nothing more has come for a moment. */
-export function moveTo(wished: Sight): void {
-  const size = largestSize.peek();
+export function moveTo(of: Subject, wished: Sight): void {
+  const size = sizeOf(of);
   if (size === null) return;
-  const now = region.peek();
-  const next = { rows: within(wished.rows, size.timesteps), columns: within(wished.columns, size.channels) };
+  // What is zoomed into next does not take back where another has been moved to.
+  if (moving.peek()?.of !== of) rest();
+  const now = regionOf(of);
+  const next = { rows: within(wished.rows, size.rows), columns: within(wished.columns, size.columns) };
   window.clearTimeout(resting);
   resting = window.setTimeout(rest, restAfter);
   if (now?.rows.join() === next.rows.join() && now.columns.join() === next.columns.join()) return;
-  moving.value = next;
+  moving.value = { of, sight: next };
 }
 
 /** Shows a region for good. */
-export function zoomTo(wished: Sight): void {
-  moveTo(wished);
+export function zoomTo(of: Subject, wished: Sight): void {
+  moveTo(of, wished);
   rest();
 }
 
@@ -90,33 +143,34 @@ function scaled([first, last]: Range, around: number, times: number): Range {
 }
 
 /** So many times as much in sight, and what is at a place stays where it is; its middle when none is given. */
-export function zoomBy(times: number, at?: { row: number; column: number }): void {
-  const size = largestSize.peek();
+export function zoomBy(of: Subject, times: number, at?: { row: number; column: number }): void {
+  const size = sizeOf(of);
   if (size === null) return;
-  const { rows, columns } = region.peek() ?? wholeOf(size);
-  moveTo({
+  const { rows, columns } = regionOf(of) ?? wholeOf(size);
+  moveTo(of, {
     rows: scaled(rows, at?.row ?? (rows[0] + rows[1]) / 2, times),
     columns: scaled(columns, at?.column ?? (columns[0] + columns[1]) / 2, times),
   });
 }
 
 /** Moves what is in sight by so many places. */
-export function panBy(rows: number, columns: number): void {
-  const now = region.peek();
+export function panBy(of: Subject, rows: number, columns: number): void {
+  const now = regionOf(of);
   if (now === null) return;
-  moveTo({
+  moveTo(of, {
     rows: [now.rows[0] + rows, now.rows[1] + rows],
     columns: [now.columns[0] + columns, now.columns[1] + columns],
   });
 }
 
 /** As much of the region as an array of this size has; null where it is the whole of it. */
-export function sightWithin(fullRows: number, fullColumns: number): Sight | null {
-  if (region.value === null) return null;
-  const { rows, columns } = region.value;
+export function sightWithin(of: Subject, fullRows: number, fullColumns: number): Sight | null {
+  const region = regionOf(of);
+  if (region === null) return null;
+  const { rows, columns } = region;
   const clip = ([first, last]: Range, count: number): Range => [first, Math.min(last, count - 1)];
   const clipped = { rows: clip(rows, fullRows), columns: clip(columns, fullColumns) };
-  return isWhole(clipped, { timesteps: fullRows, channels: fullColumns }) ? null : clipped;
+  return isWhole(clipped, { rows: fullRows, columns: fullColumns }) ? null : clipped;
 }
 
 export interface Covered {
@@ -133,9 +187,9 @@ function contains(outer: Range, inner: Range): boolean {
 }
 
 /** Whether an array holds all that is in sight of it. */
-export function covers(array: Covered, reflect: boolean): boolean {
+export function covers(of: Subject, array: Covered, reflect: boolean): boolean {
   const { rowSpan, columnSpan, fullRows, fullColumns, split } = array;
-  const sight = sightWithin(fullRows, fullColumns) ?? wholeOf({ timesteps: fullRows, channels: fullColumns });
+  const sight = sightWithin(of, fullRows, fullColumns) ?? wholeOf({ rows: fullRows, columns: fullColumns });
   if (!contains(columnSpan, sight.columns)) return false;
   const [before, after] = split === null ? [true, false] : [sight.columns[0] < split, sight.columns[1] >= split];
   const turned = array.reflected === (reflect && split !== null) ? sight.rows : mirrored(sight.rows, fullRows);

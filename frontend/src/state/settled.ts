@@ -8,6 +8,7 @@ import { problem } from "./problems";
 import { areProfilesThere } from "./profiles";
 import { shownSeries } from "./series";
 import { areStatisticsThere } from "./statistics";
+import { areTimescalesThere } from "./timescales";
 import { panelPixels } from "./wanted";
 
 /** Why there is nothing that could be waited for; null where there is. */
@@ -22,7 +23,7 @@ function hopeless(): string | null {
 function isThere(): boolean {
   if (index.value === null || shownSeries.value.length < shownRuns.value.length) return false;
   if (needs.value.arrays && (panelPixels.value === null || !areArraysExact())) return false;
-  if (!isHealthThere.value || !areProfilesThere.value) return false;
+  if (!isHealthThere.value || !areProfilesThere.value || !areTimescalesThere.value) return false;
   return areStatisticsThere.value && document.querySelector("canvas[data-painted='false']") === null;
 }
 

@@ -14,6 +14,7 @@ import { readAddressed, rememberChoices, writeAddressed } from "./remembered_cho
 import { keptSteps, snappedStep, watchSeries } from "./series";
 import { neighbour } from "./steps";
 import { watchStatistics } from "./statistics";
+import { watchTimescales } from "./timescales";
 import { type Wanted, wantedAt } from "./wanted";
 
 const pollEvery = 5000;
@@ -60,6 +61,7 @@ export function start(): () => void {
     watchStatistics(),
     watchHealth(),
     watchProfiles(),
+    watchTimescales(),
     watchArrays(besides),
     watchPlaying(),
     effect(() => {

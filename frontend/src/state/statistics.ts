@@ -1,13 +1,19 @@
 /** Fetches the statistics that the screen needs, step by step, and keeps them. */
 
 import { computed, effect, signal } from "@preact/signals";
-import { type BinnedHistogram, type BlockFields, type BlockName, fetchStatistics, type Statistics } from "../api";
+import {
+  type BinnedHistogram,
+  type BlockFields,
+  type BlockName,
+  fetchStatistics,
+  type Statistics,
+} from "../api_statistics";
 import { ArrayCache } from "./array_cache";
 import { polls } from "./catalogue";
 import { attempts, reportProblem, resolveProblem } from "./problems";
 import { type SeriesOfRun, shownSeries } from "./series";
 
-export type { BinnedHistogram, LinearHistogram, MagnitudeHistogram } from "../api";
+export type { BinnedHistogram, LinearHistogram, MagnitudeHistogram } from "../api_statistics";
 
 export type Field = keyof BlockFields;
 

@@ -12,6 +12,7 @@ async function fetchWhole({ run, layer, quantity }: ShownRun, step: number, item
     runs: [{ run, layer: layer.layer, step }],
     quantity: quantity.quantity,
     samples: item.sample === null ? [] : [item.sample],
+    matrices: item.matrix === null ? [] : [item.matrix],
     layout: asItIs,
     dtype: "float32",
   });

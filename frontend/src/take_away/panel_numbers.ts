@@ -125,20 +125,25 @@ export function histogramNumbers(histograms: readonly HistogramAtStep[]): Lines 
   };
 }
 
-export interface ValueAtStep {
+export interface ValuesAtStep {
   run: string;
   step: number;
-  value: number | null;
+  /** null where there is none. */
+  values: readonly (number | null)[];
 }
 
-/** A line for each step. */
-export function stepNumbers(name: string, points: readonly ValueAtStep[]): Lines {
+/** A line for each step, with as many values as there are names. */
+export function stepNumbers(names: readonly string[], points: readonly ValuesAtStep[]): Lines {
   return {
     kind: "lines",
     fields: [
       { name: "run", type: "text", values: points.map(({ run }) => run) },
       { name: "step", type: "integer", values: points.map(({ step }) => step) },
-      { name, type: "float", values: points.map(({ value }) => value ?? NaN) },
+      ...names.map((name, i) => ({
+        name,
+        type: "float" as const,
+        values: points.map(({ values }) => values[i] ?? NaN),
+      })),
     ],
   };
 }

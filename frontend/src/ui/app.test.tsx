@@ -88,6 +88,8 @@ function arraysFor(query: URLSearchParams): ArrayBuffer {
     low: 0,
     high: 10,
     marginals: null,
+    channel_norms: null,
+    largest_channel_norm: null,
     offset: 48 * i,
     bytes: 48,
   }));

@@ -20,7 +20,7 @@ function LayerSelect() {
       value={layerName.value ?? ""}
       options={layerNames.value.map((name) => [name, name])}
       onChange={(layer) => {
-        choose({ layer, region: null });
+        choose({ layer, region: null, regions: {} });
       }}
     >
       <p class="hint">{layerText(chosenLayers.value)}</p>

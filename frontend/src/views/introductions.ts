@@ -12,7 +12,8 @@ export const introductions = {
     question: "Is anything wrong, where, and since when?",
     reading:
       "Above, what was found, the worst first, and a row of health for every layer. Below, the gradient-flow map: how far back " +
-      "in time the net has learned to look, as training went on. A click on a finding leads to its place.",
+      "in time the net has learned to look, as training went on. A click on a finding leads to its place, on a row to all " +
+      "that is measured.",
   },
   heatmap: {
     question: "What happens in every channel at every timestep, and how far back do gradients reach?",
@@ -41,7 +42,8 @@ export const introductions = {
   weights: {
     question: "What have the matrices learned, and how fast do they still move?",
     reading:
-      "Each matrix as it is, with lines between its gates; the colour is the value. Below, over the steps, how large each gate " +
-      "is, or by what share of its norm each matrix moves.",
+      "Each matrix as it is, with lines between its gates; the colour is the value, and the bars above are how large each " +
+      "column is. Drag a rectangle to zoom in. Below, over the steps, how large each gate is, or by what share of its norm " +
+      "each matrix moves.",
   },
 } as const satisfies Record<string, Introduction>;

@@ -75,7 +75,7 @@ export const views: readonly [View, ...View[]] = [
     introduction: introductions.weights,
     Component: WeightsView,
     Controls: WeightsControls,
-    needs: { arrays: true, kind: "matrices" },
+    needs: { arrays: true, kind: "matrices", arranges: true },
   },
 ];
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from tb_rnn_plugin.capture.torch.layers import Layer
 
-#: Quantity to (samples, timesteps, channels). Inputs and states, where they are kept, are named as those of Keras layers are.
+#: Quantity to (samples, timesteps, channels). Inputs and states, where they are kept, have the names that Keras has.
 Sequences: TypeAlias = dict[str, torch.Tensor]
 INPUT = "input"
 MASK = "mask"

@@ -6,7 +6,9 @@ import { isTurned, type Part, type Picture } from "../../drawing/picture";
 import { rangeTicks } from "../../drawing/ticks";
 import { type LoadedArray } from "../../state/arrays";
 import { type ShownRun } from "../../state/catalogue";
+import { type GatePiece, gatePieces } from "./gate_pieces";
 import { type Drawn } from "./layout";
+import { sightIn } from "./pictures";
 import { PinMarks } from "./pin_marks";
 import { channelAt } from "./places";
 import { isLastOnly } from "./wording";
@@ -37,7 +39,7 @@ function ticksOver(ranges: readonly Range[], pixel: number, spacing: number, tex
   });
 }
 
-const apart = { across: 55, down: 34 };
+const apart = { across: 55, down: 34, units: 22 };
 
 /** How large one of the picture's pixels is along its rows and across them. */
 function pixelSize({ width, height, transposed }: Picture, size: Drawn): { along: number; across: number } {
@@ -62,7 +64,7 @@ function Across({ ticks, side, arrow }: { ticks: Tick[]; side: "top" | "bottom";
   return (
     <div class={`ticks across ${side}`} aria-hidden="true">
       {ticks.map(({ at, text }) => (
-        <span key={text} style={{ left: `${at}px` }}>
+        <span key={at} style={{ left: `${at}px` }}>
           {text}
         </span>
       ))}
@@ -124,25 +126,32 @@ function Directions({ run, picture, size }: Pick<AxesProps, "run" | "picture" | 
   );
 }
 
-/** A line at the first unit of every gate but the first, and the gates' names below. */
-function Gates({ run, array, size }: Pick<AxesProps, "run" | "array" | "size">) {
-  const { gates } = run.layer;
-  const width = size.width / gates.length;
-  if (gates.length < 2 || array.full_shape[1] % gates.length !== 0) return null;
+/** A line at the first unit of every gate but the first in sight, and the gates' names below. */
+function Gates({ pieces, pixel }: { pieces: readonly GatePiece[]; pixel: number }) {
   return (
     <>
-      {gates.slice(1).map((gate, before) => (
-        <div key={gate} class="divider down" style={{ left: `${(before + 1) * width}px` }} />
+      {pieces.slice(1).map(({ gate, from }) => (
+        <div key={gate} class="divider down" style={{ left: `${from * pixel}px` }} />
       ))}
       <div class="gates" aria-hidden="true">
-        {gates.map((gate) => (
-          <span key={gate} style={{ width: `${width}px` }} title={`${gate} gate`}>
+        {pieces.map(({ gate, from, to }) => (
+          <span key={gate} style={{ width: `${(to - from) * pixel}px` }} title={`${gate} gate`}>
             {gate}
           </span>
         ))}
       </div>
     </>
   );
+}
+
+/** Units are counted within their gate; where two gates meet, numbers that would run into each other give way. */
+function unitTicks(columns: readonly Range[], pieces: readonly GatePiece[], pixel: number): Tick[] {
+  const ticks = pieces.flatMap(({ from, to, firstColumn }) => {
+    const [start, end] = [Math.ceil(from), Math.ceil(to)];
+    const within = ticksOver(columns.slice(start, end), pixel, apart.across, (column) => column - firstColumn);
+    return within.map(({ at, text }) => ({ at: start * pixel + at, text }));
+  });
+  return ticks.filter(({ at }, i) => i === 0 || at - ticks[i - 1].at >= apart.units);
 }
 
 const arrows = { across: ["t \u2192", "\u2190 t"], down: ["t \u2193", "t \u2191"] } as const;
@@ -212,23 +221,36 @@ function TurnedAxes(props: AxesProps) {
 }
 
 /** A matrix: inputs down, gates and units to the right. */
-function MatrixAxes({ run, array, picture, size, children }: AxesProps) {
+function MatrixAxes({ run, array, picture, size, top, children }: AxesProps) {
+  const part = picture.parts.at(0);
+  const columns = part?.columns ?? [];
+  const pieces = gatePieces(run.layer.gates, array.full_shape[1], columns);
+  const pixel = pixelSize(picture, size).across;
+  const hasGates = pieces.length > 0;
+  const units = hasGates ? unitTicks(columns, pieces, pixel) : columnTicks(array, picture, size);
   return (
     <>
-      <Down ticks={rowTicks(picture, size, picture.parts.at(0))} />
+      {top}
+      <Down ticks={rowTicks(picture, size, part)} />
       <div class="plot" style={{ width: `${size.width}px`, height: `${size.height}px` }}>
         {children}
-        <Gates run={run} array={array} size={size} />
+        {hasGates ? <Gates pieces={pieces} pixel={pixel} /> : null}
       </div>
+      {isPart(array) ? <Across ticks={units} side="bottom" arrow="" /> : null}
     </>
   );
+}
+
+/** Of a whole matrix the gates say where one is; of a part, the numbers of units too. */
+function isPart(array: LoadedArray): boolean {
+  return sightIn(array) !== null;
 }
 
 export function Axes(props: AxesProps) {
   const { run, array, picture, right } = props;
   const isMatrix = array.matrix !== null;
   const bidirectional = !isMatrix && run.layer.directions.length > 1;
-  const kind = isMatrix ? "" : picture.transposed ? " sequence" : " turned";
+  const kind = isMatrix ? (isPart(array) ? " part" : "") : picture.transposed ? " sequence" : " turned";
   const classes = `axes${kind}${bidirectional ? " bidirectional" : ""}${right === null ? "" : " with-marginals"}`;
   const Kind = isMatrix ? MatrixAxes : picture.transposed ? SequenceAxes : TurnedAxes;
   return (

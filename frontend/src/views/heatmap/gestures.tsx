@@ -11,7 +11,7 @@ import { mirrored } from "../../drawing/cell_array";
 import { type LoadedArray } from "../../state/arrays";
 import { type Panel } from "../../state/panels";
 import { pointAt, pointed } from "../../state/pointing";
-import { moveTo, panBy, region, showWhole, zoomBy, zoomTo } from "../../state/region";
+import { moveTo, panBy, regionOf, showWhole, zoomBy, zoomTo } from "../../state/region";
 import { togglePins } from "./pinned";
 import { sightIn } from "./pictures";
 import { cellAtPixel, channelsAt, pixelOfCell } from "./places";
@@ -75,7 +75,7 @@ function panByShare({ array, picture }: Drawn, { x, y }: Pixel, share: number): 
   if (sight === null) return;
   const [rows, columns] = picture.transposed ? [x, y] : [y, x];
   const step = ([first, last]: readonly [number, number]) => Math.max(1, Math.round((last - first + 1) * share));
-  panBy(rows * step(sight.rows), columns * step(sight.columns));
+  panBy(array.matrix, rows * step(sight.rows), columns * step(sight.columns));
 }
 
 /** The cell beside one at the edge; null at the end of the array. */
@@ -113,20 +113,20 @@ function moveCell(drawn: Drawn, move: Pixel): void {
 
 function zoomByKey(drawn: Drawn, times: number): void {
   const pixel = pointedPixel(drawn);
-  zoomBy(times, pixel === null ? undefined : placeAt(drawn, pixel));
+  zoomBy(drawn.array.matrix, times, pixel === null ? undefined : placeAt(drawn, pixel));
 }
 
 /** Arrow keys move the cell here; elsewhere they move the step. */
 function onKey(event: KeyboardEvent, drawn: Drawn): void {
   if (event.altKey || event.ctrlKey || event.metaKey) return;
   const move = arrows[event.key];
-  const zooms = drawn.array.matrix === null;
+  const { matrix } = drawn.array;
   if (move !== undefined && event.shiftKey) panByShare(drawn, move, 0.25);
   else if (move !== undefined) moveCell(drawn, move);
-  else if (zooms && (event.key === "+" || event.key === "=")) zoomByKey(drawn, 0.5);
-  else if (zooms && event.key === "-") zoomByKey(drawn, 2);
-  else if (zooms && event.key === "0") showWhole();
-  else if (zooms && event.key === "Enter") {
+  else if (event.key === "+" || event.key === "=") zoomByKey(drawn, 0.5);
+  else if (event.key === "-") zoomByKey(drawn, 2);
+  else if (event.key === "0") showWhole(matrix);
+  else if (matrix === null && event.key === "Enter") {
     const pixel = pointedPixel(drawn);
     if (pixel !== null) pinAt(drawn, pixel);
   } else {
@@ -141,9 +141,9 @@ function onKey(event: KeyboardEvent, drawn: Drawn): void {
 const perWheelPixel = 0.002;
 
 function onWheel(event: WheelEvent, drawn: Drawn): void {
-  if (!(event.ctrlKey || event.metaKey) || drawn.array.matrix !== null) return;
+  if (!(event.ctrlKey || event.metaKey)) return;
   event.preventDefault();
-  zoomBy(Math.exp(event.deltaY * perWheelPixel), placeAt(drawn, pixelUnder(event, drawn)));
+  zoomBy(drawn.array.matrix, Math.exp(event.deltaY * perWheelPixel), placeAt(drawn, pixelUnder(event, drawn)));
 }
 
 interface Drag {
@@ -160,7 +160,7 @@ const shortestDrag = 4;
 
 function pan(event: PointerEvent, { array, picture }: Drawn, drag: Drag): void {
   const { sight, from } = drag;
-  if (sight === null || region.peek() === null) return;
+  if (sight === null || regionOf(array.matrix) === null) return;
   const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
   const shares = [(from.clientX - event.clientX) / box.width, (from.clientY - event.clientY) / box.height];
   const [along, across] = picture.transposed ? shares : shares.reverse();
@@ -170,7 +170,10 @@ function pan(event: PointerEvent, { array, picture }: Drawn, drag: Drag): void {
     const by = Math.max(-first, Math.min(count - 1 - last, wished));
     return [first + by, last + by] as const;
   };
-  moveTo({ rows: shift(sight.rows, along, fullRows), columns: shift(sight.columns, across, fullColumns) });
+  moveTo(array.matrix, {
+    rows: shift(sight.rows, along, fullRows),
+    columns: shift(sight.columns, across, fullColumns),
+  });
 }
 
 export interface Rectangle {
@@ -213,7 +216,7 @@ export function useGestures(drawn: Drawn) {
       }
       const { clientX, clientY } = now.from;
       now.moved ||= Math.hypot(event.clientX - clientX, event.clientY - clientY) >= shortestDrag;
-      if (!now.moved || drawn.array.matrix !== null) return;
+      if (!now.moved) return;
       if (now.pans) pan(event, drawn, now);
       else setRectangle(rectangleOf(event, now));
     },
@@ -222,9 +225,7 @@ export function useGestures(drawn: Drawn) {
       end();
       if (now === null) return;
       if (!now.moved) pinAt(drawn, now.pixel);
-      else if (!now.pans && drawn.array.matrix === null) {
-        zoomTo(sightOf(drawn.picture, now.pixel, pixelUnder(event, drawn)));
-      }
+      else if (!now.pans) zoomTo(drawn.array.matrix, sightOf(drawn.picture, now.pixel, pixelUnder(event, drawn)));
     },
     onPointerCancel: end,
     onPointerLeave: () => {

@@ -4,12 +4,14 @@ import { isBidirectional, quantity } from "../../state/catalogue";
 import { type AcrossKind, choices, choose, type SortKind } from "../../state/choices";
 import { areNormalised, map } from "../../state/colours";
 import { areDifferences } from "../../state/columns";
+import { ChannelNormsBox } from "./channel_norms_box";
 import { ColourSelect } from "../../ui/colour_select";
 import { Checkbox, Select } from "../../ui/controls";
 import { SamplePicker } from "../../ui/sample_picker";
 import { ScaleControls } from "../../ui/scale_controls";
 import { LimitControls } from "./limit_controls";
 import { PinnedChannels } from "./pinned_channels";
+import { MatrixRegionControls } from "./matrix_region_controls";
 import { RegionControls } from "./region_controls";
 
 /** How numbers become colours. */
@@ -124,8 +126,11 @@ export function HeatmapControls() {
           {areDifferences.value ? null : <MarginalsBox />}
           {isBidirectional.value ? <ReflectBox /> : null}
         </div>
-      ) : null}
+      ) : (
+        <ChannelNormsBox />
+      )}
       <RegionControls />
+      <MatrixRegionControls />
       <PinnedChannels />
     </>
   );

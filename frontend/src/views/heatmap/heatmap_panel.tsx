@@ -14,29 +14,34 @@ import { matrixNumbers } from "../../take_away/panel_numbers";
 import { panelWords } from "../../take_away/panel_words";
 import { useTakeable } from "../../take_away/takeable";
 import { Axes } from "./axes";
+import { ChannelNormStrip, haveChannelNorms } from "./channel_norm_strip";
 import { ColourBar } from "./colour_bar";
 import { Crosshair } from "./crosshair";
 import { type Rectangle, useGestures } from "./gestures";
 import { type Drawn } from "./layout";
-import { haveMarginals, marginalStrips } from "./marginal_strip";
+import { haveMarginals, type MarginalsProps, marginalStrips } from "./marginal_strip";
 import { pictureOf, sightIn } from "./pictures";
 import { nonFiniteText, panelLabel } from "./wording";
 
 const largestCell = 20;
+
+/** In device pixels, of so many rows and columns. */
+function fitted(counts: readonly number[], room: Drawn, transposed: boolean, largest: number): Drawn {
+  const [across, down] = transposed ? counts : [...counts].reverse();
+  return { width: drawnPixels(across, room.width, largest), height: drawnPixels(down, room.height, largest) };
+}
 
 /** A drawing's size is that of what is in sight, whether or not all of its cells have come. */
 function sizeOf(array: LoadedArray, { transposed }: Picture): Drawn {
   const ratio = window.devicePixelRatio;
   const room = panelPixels.value ?? { width: 0, height: 0 };
   const sight = sightIn(array);
-  const counts = sight === null ? [...array.full_shape] : [sight.rows, sight.columns].map(([a, b]) => b - a + 1);
-  if (!transposed) counts.reverse();
-  // What was zoomed to fills the room, however few cells it has.
-  const cap = (side: number) => (sight === null ? Math.round(largestCell * ratio) : side);
-  return {
-    width: drawnPixels(counts[0], room.width, cap(room.width)) / ratio,
-    height: drawnPixels(counts[1], room.height, cap(room.height)) / ratio,
-  };
+  const whole = fitted(array.full_shape, room, transposed, Math.round(largestCell * ratio));
+  const counts = sight === null ? null : [sight.rows, sight.columns].map(([a, b]) => b - a + 1);
+  // A part of a sequence fills the room, however few cells it has; one of a matrix the whole's place among the others.
+  const place = array.matrix === null ? room : whole;
+  const drawn = counts === null ? whole : fitted(counts, place, transposed, Infinity);
+  return { width: drawn.width / ratio, height: drawn.height / ratio };
 }
 
 /** The run and its step stand above its column; a panel tells its own step only where that is another. */
@@ -149,7 +154,10 @@ function TakeableFigure({ panel: { run, item }, array, children }: TakeableFigur
   );
 }
 
-const noStrips = { top: null, right: null };
+function stripsOf(beside: MarginalsProps) {
+  if (haveMarginals.value) return marginalStrips(beside);
+  return { top: haveChannelNorms.value ? <ChannelNormStrip {...beside} /> : null, right: null };
+}
 
 export function HeatmapPanel({ panel, step }: { panel: Panel; step: number | null }) {
   const { array } = panel;
@@ -167,7 +175,7 @@ export function HeatmapPanel({ panel, step }: { panel: Panel; step: number | nul
   if (picture.width * picture.height === 0) return <p class="absent">{panel.item} has nothing of what is in sight</p>;
   const size = sizeOf(array, picture);
   const colouring = { scale: scaleOf(panel, array), map: map.value };
-  const strips = haveMarginals.value ? marginalStrips({ panel, array, picture, size, ...colouring }) : noStrips;
+  const strips = stripsOf({ panel, array, picture, size, ...colouring });
   return (
     <TakeableFigure panel={panel} array={array}>
       <Title panel={panel} array={array} step={step} />

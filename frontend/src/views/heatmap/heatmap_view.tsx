@@ -12,6 +12,7 @@ import { samples } from "../../state/series";
 import { setPanelPixels } from "../../state/wanted";
 import { AbsentRuns, Caption } from "../caption";
 import { type Room, useRoom } from "../room";
+import { haveChannelNorms } from "./channel_norm_strip";
 import { ColourBar } from "./colour_bar";
 import { Grid } from "./grid";
 import { type GridLayout, layOut, layOutSamples } from "./layout";
@@ -47,7 +48,7 @@ function above(): number {
   const { across, reflect } = choices.value;
   const isDown = across === "channels" && quantity.value?.kind === "sequence";
   const line = isBidirectional.value && (isDown || reflect) ? gutters.line : 0;
-  return gutters.title + line + (haveMarginals.value ? stripRoom : 0);
+  return gutters.title + line + (haveMarginals.value || haveChannelNorms.value ? stripRoom : 0);
 }
 
 function layOutIn(room: Room): GridLayout {

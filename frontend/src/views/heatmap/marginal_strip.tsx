@@ -1,4 +1,4 @@
-/** Mean magnitudes along one side of a drawing. */
+/** Bars along one side of a drawing; of a sequence, mean magnitudes. */
 
 import { computed } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
@@ -32,14 +32,21 @@ const colours = {
   dark: { fill: "#80868b", line: "#f5f5f5" },
 };
 
+type Of = "timestep" | "channel";
+
 interface StripProps {
   side: "top" | "right";
-  of: "timestep" | "channel";
+  of: Of;
+  /** What it is called, but for the panel and its numbers; and what it means. */
+  name: string;
+  meaning: string;
   lines: Float32Array[];
   scale: Scale;
   map: ColourMap;
   size: Drawn;
   panel: Panel;
+  onPointerMove?: (event: PointerEvent) => void;
+  onPointerLeave?: () => void;
 }
 
 function rangeWords(lines: readonly Float32Array[]): string {
@@ -48,13 +55,13 @@ function rangeWords(lines: readonly Float32Array[]): string {
   return `from ${numberText(Math.min(...ends), 2)} to ${numberText(Math.max(...ends), 2)}`;
 }
 
-function explanation(of: StripProps["of"], lines: number): string {
+function explanation(of: Of, lines: number): string {
   const over = of === "timestep" ? "all channels" : "all timesteps";
   const which = lines > 1 ? " Filled: forward; line: backward." : "";
   return `Mean magnitude of each ${of} over ${over}, on the scale of the colours.${which}`;
 }
 
-function Strip({ side, of, lines, scale, map, size, panel }: StripProps) {
+export function Strip({ side, of, name, meaning, lines, scale, map, size, panel, ...handlers }: StripProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const isDark = dark.value;
   const length = side === "top" ? size.width : size.height;
@@ -73,11 +80,12 @@ function Strip({ side, of, lines, scale, map, size, panel }: StripProps) {
   const extent = side === "top" ? { width: `${length}px` } : { height: `${length}px` };
   return (
     <canvas
+      {...handlers}
       ref={canvas}
       class={`marginal ${side}`}
       role="img"
-      aria-label={`Mean magnitude of each ${of}, ${panel.run.run} ${panel.item}: ${rangeWords(lines)}`}
-      title={explanation(of, lines.length)}
+      aria-label={`${name}, ${panel.run.run} ${panel.item}: ${rangeWords(lines)}`}
+      title={meaning}
       style={extent}
       data-run={panel.run.run}
       data-item={panel.item}
@@ -86,7 +94,7 @@ function Strip({ side, of, lines, scale, map, size, panel }: StripProps) {
   );
 }
 
-interface MarginalsProps {
+export interface MarginalsProps {
   panel: Panel;
   array: LoadedArray;
   picture: Picture;
@@ -118,8 +126,14 @@ const none: Lines = { rows: [], columns: [] };
 /** The strips above and to the right of a drawing. An array of which no means are known leaves their room empty. */
 export function marginalStrips({ array, picture, ...rest }: MarginalsProps) {
   const lines = array.marginals === null ? none : linesIn(array, array.marginals, picture);
-  const rows = { of: "timestep" as const, lines: lines.rows };
-  const columns = { of: "channel" as const, lines: lines.columns };
+  const strip = (of: Of, ofIt: Float32Array[]) => ({
+    of,
+    name: `Mean magnitude of each ${of}`,
+    meaning: explanation(of, ofIt.length),
+    lines: ofIt,
+  });
+  const rows = strip("timestep", lines.rows);
+  const columns = strip("channel", lines.columns);
   const [top, right] = picture.transposed ? [rows, columns] : [columns, rows];
   return { top: <Strip side="top" {...top} {...rest} />, right: <Strip side="right" {...right} {...rest} /> };
 }

@@ -11,9 +11,9 @@ import { panelPixels } from "../../state/wanted";
 
 const made = new WeakMap<LoadedArray, { key: string; picture: Picture }>();
 
-/** What of an array is in sight: only sequences are zoomed into. */
+/** What of an array is in sight; null: all of it. */
 export function sightIn(array: LoadedArray): Sight | null {
-  return array.matrix === null ? sightWithin(array.full_shape[0], array.full_shape[1]) : null;
+  return sightWithin(array.matrix, ...array.full_shape);
 }
 
 function arrangementOf(run: ShownRun, array: LoadedArray, maxWidth: number, maxHeight: number): Arrangement {

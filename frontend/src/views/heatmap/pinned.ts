@@ -9,7 +9,7 @@ import { findChannels } from "../curves/channel_search";
 /** Ascending; none where Curves shows all channels. */
 export const pinnedChannels = computed<number[]>(() => {
   const { channels } = choices.value;
-  const count = largestSize.value?.channels ?? 0;
+  const count = largestSize.value?.columns ?? 0;
   return channels.trim() === "" ? [] : findChannels(channels, count).channels;
 });
 

@@ -1,5 +1,6 @@
 /** The cell that is pointed at in numbers, with the same cell of the other runs beside it. */
 
+import { quantity } from "../../state/catalogue";
 import { nameAmongOthers } from "../../state/columns";
 import { panels } from "../../state/panels";
 import { pointed } from "../../state/pointing";
@@ -15,8 +16,9 @@ export function Readout() {
   if (cell === null || here === undefined || read === null) {
     return (
       <output class="readout quiet">
-        Point at a cell to read its value, or move there with the arrow keys; click it or press Enter to pin its channel
-        to Curves. Drag a rectangle to zoom in.
+        Point at a cell to read its value, or move there with the arrow keys
+        {quantity.value?.kind === "matrices" ? "" : "; click it or press Enter to pin its channel to Curves"}. Drag a
+        rectangle to zoom in.
       </output>
     );
   }
@@ -25,13 +27,15 @@ export function Readout() {
     <output class="readout">
       <span>
         <strong>{nameAmongOthers(here.run, here.array)}</strong> {read.name}: <strong>{read.value}</strong>
+        {read.norm === "" ? "" : `; ${read.norm}`}
       </span>
       {others.map((panel) => {
         const beside = pictureOf(panel);
-        const value = beside === null ? null : reading(panel, beside, cell.row, cell.column)?.value;
+        const other = beside === null ? null : reading(panel, beside, cell.row, cell.column);
         return (
           <span class="quiet" key={panel.key}>
-            {nameAmongOthers(panel.run, panel.array)} {value ?? "has no such cell"}
+            {nameAmongOthers(panel.run, panel.array)} {other?.value ?? "has no such cell"}
+            {other === null || other.norm === "" ? "" : `; ${other.norm}`}
           </span>
         );
       })}

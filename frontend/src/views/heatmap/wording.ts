@@ -8,6 +8,7 @@ import { choices } from "../../state/choices";
 import { columnName, stepText } from "../../state/columns";
 import { quantityPhrase } from "../../state/names";
 import { type Panel } from "../../state/panels";
+import { normText } from "./channel_norms";
 import { channelsAt, pixelOfCell } from "./places";
 
 /** "2 NaN, 1 Inf", or "" when every cell is finite. */
@@ -120,12 +121,13 @@ export function reading(
   picture: Picture,
   row: number,
   column: number,
-): { name: string; value: string } | null {
+): { name: string; value: string; norm: string } | null {
   const pixel = panel.array === null ? null : pixelOfCell(panel.array, picture, row, column);
   if (pixel === null || panel.array === null) return null;
   const { rows, columns } = cellAt(picture, pixel.x, pixel.y);
   return {
     name: `${panel.item}, ${cellText(panel.run, panel.array, rows, columns)}`,
     value: valueText(picture, pixel.x, pixel.y),
+    norm: normText(panel.array, picture, pixel.x),
   };
 }

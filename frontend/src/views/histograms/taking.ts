@@ -1,7 +1,7 @@
 /** A panel of histograms, or of what was counted over the steps, as it is taken away. */
 
 import { quantityPhrase } from "../../state/names";
-import { histogramNumbers, stepNumbers, type ValueAtStep } from "../../take_away/panel_numbers";
+import { histogramNumbers, stepNumbers, type ValuesAtStep } from "../../take_away/panel_numbers";
 import { type PanelWords } from "../../take_away/panel_words";
 import { type Takeable } from "../../take_away/takeable";
 import { type HistogramPanel } from "./arrangement";
@@ -39,7 +39,15 @@ export function takeableHistogram(panel: HistogramPanel): Takeable {
   return { ...words(panel, ""), numbers: () => Promise.resolve(histogramNumbers(histograms)) };
 }
 
-/** A number of each step: "l2_norm". */
-export function takeableSteps(panel: HistogramPanel, name: string, points: readonly ValueAtStep[]): Takeable {
-  return { ...words(panel, name.replaceAll("_", " ")), numbers: () => Promise.resolve(stepNumbers(name, points)) };
+export interface StepsTaken {
+  /** What they are: "l2 norm". */
+  what: string;
+  /** What each of a step's numbers is called. */
+  names: readonly string[];
+  points: readonly ValuesAtStep[];
+}
+
+/** Numbers of each step. */
+export function takeableSteps(panel: HistogramPanel, { what, names, points }: StepsTaken): Takeable {
+  return { ...words(panel, what), numbers: () => Promise.resolve(stepNumbers(names, points)) };
 }

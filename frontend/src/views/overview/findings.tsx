@@ -1,9 +1,16 @@
-/** What was found, in sentences, worst first; a finding has what probably follows from it folded below it. */
+/**
+ * What was found, in a sentence each, worst first. What it was measured by, and what helps, is folded below it, but for the
+ * first; and so is what probably follows from it.
+ */
 
+import { useState } from "preact/hooks";
 import { choices, choose } from "../../state/choices";
 import { type Finding, type Health, health } from "../../state/health";
 import { runs } from "../../state/catalogue";
 import { runColour } from "../../state/names";
+import { useTakeable } from "../../take_away/takeable";
+import { Chevron } from "./chevron";
+import { findingNumbers } from "./finding_numbers";
 import { type Explained, explained, factsOf, placeName, sentenceParts } from "./finding_words";
 import { goTo, viewLabel } from "./place";
 import { SeverityMark } from "./severity";
@@ -46,26 +53,69 @@ function Facts({ finding, of }: { finding: Finding; of: Health }) {
   );
 }
 
-function OneFinding({ finding, of }: { finding: Finding; of: Health }) {
+interface FindingProps {
+  finding: Finding;
+  at: number;
+  of: Health;
+  /** Whether its details are open until someone closes them. */
+  openAtFirst: boolean;
+}
+
+function Sentence({ finding }: { finding: Finding }) {
+  return (
+    <>
+      <SeverityMark severity={finding.severity} />
+      <RunDot run={finding.run} />
+      <strong>
+        <bdi>{placeName(finding)}</bdi>
+      </strong>
+      :{" "}
+      {sentenceParts(finding.sentence).map(({ text, isStrong }, i) =>
+        isStrong ? <strong key={i}>{text}</strong> : <span key={i}>{text}</span>,
+      )}
+      {"\u00a0"}
+      <ShowLink finding={finding} />
+    </>
+  );
+}
+
+function OneFinding({ finding, at, of, openAtFirst }: FindingProps) {
+  const [chosen, setChosen] = useState<boolean | null>(null);
+  const isOpen = chosen ?? openAtFirst;
+  const toggle = () => {
+    setChosen(!isOpen);
+  };
+  const id = `finding-${at}`;
   return (
     <div class={`finding ${finding.severity}`} data-severity={finding.severity} data-fault={finding.fault}>
-      <p class="finding-sentence">
-        <SeverityMark severity={finding.severity} />
-        <RunDot run={finding.run} />
-        <strong>
-          <bdi>{placeName(finding)}</bdi>
-        </strong>
-        :{" "}
-        {sentenceParts(finding.sentence).map(({ text, isStrong }, i) =>
-          isStrong ? <strong key={i}>{text}</strong> : <span key={i}>{text}</span>,
-        )}
-        {"\u00a0"}
-        <ShowLink finding={finding} />
-      </p>
-      <p class="quiet">
-        {finding.explanation} {finding.advice}
-      </p>
-      <Facts finding={finding} of={of} />
+      <div class="finding-line">
+        <button
+          type="button"
+          class="fold"
+          aria-expanded={isOpen}
+          aria-controls={id}
+          aria-label={`measure, threshold and what helps: ${placeName(finding)}, ${finding.fault.replaceAll("_", " ")}`}
+          title={isOpen ? "Close the details" : "How it was measured, against which threshold, and what usually helps"}
+          data-not-taken=""
+          onClick={toggle}
+        >
+          <Chevron />
+        </button>
+        <p
+          class="finding-sentence"
+          onClick={({ target }) => {
+            if (target instanceof Element && target.closest("button") === null) toggle();
+          }}
+        >
+          <Sentence finding={finding} />
+        </p>
+      </div>
+      <div class="finding-details" id={id} hidden={!isOpen}>
+        <p class="quiet">
+          {finding.explanation} {finding.advice}
+        </p>
+        <Facts finding={finding} of={of} />
+      </div>
     </div>
   );
 }
@@ -82,7 +132,7 @@ function Consequences({ explained: { consequences }, of }: { explained: Explaine
       <ul class="finding-list">
         {consequences.map(({ at, finding }) => (
           <li key={at}>
-            <OneFinding finding={finding} of={of} />
+            <OneFinding finding={finding} at={at} of={of} openAtFirst={choices.value.details === "all"} />
           </li>
         ))}
       </ul>
@@ -103,6 +153,26 @@ function NothingFound({ of }: { of: Health }) {
         {layers.length === 1 ? "layer" : "layers"}.
       </span>
     </p>
+  );
+}
+
+/** Opens the details of all findings, or of the first alone. */
+function AllDetails({ count }: { count: number }) {
+  const isAll = choices.value.details === "all";
+  if (count < 2) return null;
+  return (
+    <button
+      type="button"
+      class="link more"
+      title="How each was measured, against which threshold, and what usually helps"
+      data-not-taken=""
+      aria-expanded={isAll}
+      onClick={() => {
+        choose({ details: isAll ? "first" : "all" });
+      }}
+    >
+      {isAll ? "Details of the first only" : "Details of all"}
+    </button>
   );
 }
 
@@ -129,24 +199,35 @@ function More({ rest }: { rest: number }) {
 
 export function Findings() {
   const of = health.value;
+  const place = useTakeable<HTMLElement>(() => ({
+    name: "findings",
+    title: "What was found",
+    fileParts: ["findings"],
+    numbers: () => Promise.resolve(findingNumbers(of)),
+  }));
   if (of === null) return null;
+  const isAll = choices.value.details === "all";
   const all = explained(of.findings);
   const shown = choices.value.findings === "all" ? all : all.slice(0, shownAtFirst);
   return (
-    <section class="findings" aria-labelledby="findings-heading">
+    <section class="findings" aria-labelledby="findings-heading" ref={place}>
       <h2 id="findings-heading" class="unseen">
         Findings
       </h2>
       {all.length === 0 ? <NothingFound of={of} /> : null}
       <ul class="finding-list">
-        {shown.map((one) => (
-          <li key={one.at}>
-            <OneFinding finding={one.finding} of={of} />
+        {shown.map((one, i) => (
+          // What was opened or closed by hand holds until all are.
+          <li key={`${one.at} ${choices.value.details}`}>
+            <OneFinding finding={one.finding} at={one.at} of={of} openAtFirst={isAll || i === 0} />
             <Consequences explained={one} of={of} />
           </li>
         ))}
       </ul>
-      <More rest={all.length - shownAtFirst} />
+      <div class="finding-buttons">
+        <AllDetails count={of.findings.length} />
+        <More rest={all.length - shownAtFirst} />
+      </div>
     </section>
   );
 }

@@ -74,6 +74,14 @@ export const columns = [
   { measure: "update_ratio", title: "update ratio", meaning: "how fast it learns" },
 ];
 
+export const kinds = columns.map(({ measure, title, meaning }) => ({
+  measure,
+  title,
+  unit: "number" as const,
+  meaning,
+  misleads: `what ${title} does not say`,
+}));
+
 export const thresholds = [
   { name: "horizon_share", value: 0.01, default: 0.01, adjustable: true, meaning: "long is what", source: "ours" },
   { name: "short_horizon", value: 0.1, default: 0.1, adjustable: true, meaning: "short is what", source: "ours" },
@@ -81,5 +89,5 @@ export const thresholds = [
 ];
 
 export function health(changes: Partial<Health>): Health {
-  return { columns, runs: [], findings: [], thresholds, missing: [], ...changes };
+  return { columns, kinds, runs: [], findings: [], thresholds, missing: [], ...changes };
 }

@@ -10,22 +10,40 @@ export interface FlowLayout {
   height: number;
 }
 
-export const gap = 20;
+export const gap = 12;
 /** Left of a map: the lags, and what they are. */
-export const gutter = 46;
+export const gutter = 42;
 /** The view's own padding, and the colour bar. */
 const around = 44 + 100;
-const narrowest = 150;
+const narrowest = 100;
 const widest = 1200;
+/** A map that is lower is no map; one that is higher shows nothing more. */
+const lowest = { alone: 160, ofTwo: 90 };
+const highest = 460;
+/** Above and below a row of runs: the name of a run, and the gap to the next row. */
+const besideRow = 20 + 14;
+/** Above and below a map: what is written there, the training steps. */
+const besideMap = 20;
+const titleHeight = 24;
+/** The view's padding, and the readout. */
+const besideAll = 14 + 10 + 40;
 
-/** As many runs beside each other as keep their maps legible, evenly over the rows. */
-export function layOut(room: Room, runs: number, directions: number): FlowLayout {
+/**
+ * As many runs beside each other as keep their maps legible, evenly over the rows. Their height is what is left of the
+ * room, so that all is seen at one look where that can be.
+ */
+export function layOut(room: Room, runs: number, directions: number, isTitled: boolean): FlowLayout {
   const usable = Math.max(narrowest + gutter, room.width - around);
   const fitting = Math.max(1, Math.floor((usable + gap) / (narrowest + gutter + gap)));
-  const blocks = Math.ceil(Math.max(1, runs) / fitting);
-  const across = Math.ceil(Math.max(1, runs) / blocks);
+  const rows = Math.ceil(Math.max(1, runs) / fitting);
+  const across = Math.ceil(Math.max(1, runs) / rows);
   const width = Math.floor((usable - (across - 1) * gap) / across - gutter);
-  const least = directions > 1 ? 120 : 170;
-  const height = Math.floor(Math.max(least, Math.min(320, (room.height * 0.34) / directions)));
-  return { across, width: Math.max(100, Math.min(widest, width)), height };
+  const left = (room.height - besideAll) / rows - besideRow;
+  const height = left / directions - besideMap - (isTitled ? titleHeight : 0);
+  const least = directions > 1 ? lowest.ofTwo : lowest.alone;
+  return {
+    across,
+    width: Math.max(100, Math.min(widest, width)),
+    height: Math.floor(Math.max(least, Math.min(highest, height))),
+  };
 }

@@ -13,6 +13,7 @@ import { type Room } from "../room";
 import { RunName } from "../run_heading";
 import { AbsentMaps, NotThroughTime } from "./flow_absence";
 import { type FlowLayout, gutter, layOut } from "./flow_layout";
+import { useHeight } from "./height";
 import { FlowMap } from "./flow_map";
 import { colouring, directions, directPath, type Flow, flows, horizonOf, isTitled, mapPixels } from "./flow_scene";
 import { statisticTexts } from "./flow_words";
@@ -26,7 +27,7 @@ const symbols: Partial<Record<string, string>> = {
 };
 
 function useLayout(room: Room, runs: number): FlowLayout {
-  const { width, height, across } = layOut(room, runs, directions.value);
+  const { width, height, across } = layOut(room, runs, directions.value, isTitled.value);
   useLayoutEffect(() => {
     const ratio = window.devicePixelRatio;
     if (room.width > 0) mapPixels.value = { width: Math.floor(width * ratio), height: Math.floor(height * ratio) };
@@ -85,17 +86,20 @@ function FlowsOfRun({ of, own, size }: { of: ProfilesOfRun; own: Flow[]; size: F
 
 export function FlowSection({ room }: { room: Room }) {
   const there = shownProfiles.value.filter(({ profiles }) => profiles.length > 0);
-  const size = useLayout(room, there.length);
+  const head = useHeight();
+  const size = useLayout({ width: room.width, height: room.height - head.height }, there.length);
   const layer = layerName.value;
   if (layer === null) return null;
   const bar = Math.min(260, size.height * directions.value);
   return (
     <section class="flow-section" aria-labelledby="flow-heading">
-      <h2 id="flow-heading">
-        Gradient flow in <bdi>{layer}</bdi>
-      </h2>
-      {there.length === 0 ? null : <FlowCaption />}
-      <NotThroughTime layer={layer} />
+      <div class="flow-head" ref={head.place}>
+        <h2 id="flow-heading">
+          Gradient flow in <bdi>{layer}</bdi>
+        </h2>
+        {there.length === 0 ? null : <FlowCaption />}
+        <NotThroughTime layer={layer} />
+      </div>
       {there.length === 0 ? null : (
         <div class="grid-and-bar">
           <div

@@ -3,6 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import { type StepPoint } from "../../drawing/step_curve";
 import { trendAxis, type TrendAxis } from "../../drawing/trend_axis";
+import { choices } from "../../state/choices";
 import { health, type Health, type LayerHealth, type Measure, type RunHealth } from "../../state/health";
 import { gravity } from "./severity";
 
@@ -62,7 +63,7 @@ export function columnsOf(of: Health): TableColumn[] {
   return tag === undefined ? there : [loss, ...there];
 }
 
-function pointsOf(steps: readonly number[], values: readonly (number | null)[]): StepPoint[] {
+export function pointsOf({ steps, values }: Pick<Measure, "steps" | "values">): StepPoint[] {
   return steps.map((step, i) => ({ step, value: values[i] }));
 }
 
@@ -70,20 +71,27 @@ export function trendOf(row: HealthRow, column: TableColumn): Trend | null {
   if (column.measure === lossColumn) {
     const { loss } = row.run;
     if (loss === null) return null;
-    const points = pointsOf(loss.steps, loss.values);
+    const points = pointsOf(loss);
     const last = points.findLast(({ value }) => value !== null);
     const latest = points.at(-1)?.value ?? null;
     return { title: loss.tag, points, latest, latestStep: last?.step ?? null, text: "", measure: null };
   }
   const measure = measureIn(row, column.measure);
   if (measure === null) return null;
-  const { title, steps, values, latest, latest_step, text } = measure;
-  return { title, points: pointsOf(steps, values), latest, latestStep: latest_step, text, measure };
+  const { title, latest, latest_step, text } = measure;
+  return { title, points: pointsOf(measure), latest, latestStep: latest_step, text, measure };
 }
 
-const fromZero: readonly (Measure["unit"] | undefined)[] = ["timesteps", "units", "weights", "share", "count"];
+/** Units whose axis begins at zero. */
+export const fromZero: readonly (Measure["unit"] | undefined)[] = ["timesteps", "units", "weights", "share", "count"];
 /** Of these a whole is what there could be at most; a dead unit or two of hundreds would be lost below it. */
 const toWhole: readonly (Measure["unit"] | undefined)[] = ["timesteps"];
+
+/** The end of an axis of measures in this unit; null where their values say it. */
+export function wholeOf(unit: Measure["unit"] | undefined, measures: readonly Measure[]): number | null {
+  const wholes = toWhole.includes(unit) ? measures.flatMap(({ of }) => of ?? []) : [];
+  return wholes.length === 0 ? null : Math.max(...wholes);
+}
 
 /** One axis for each column, so that rows can be compared. */
 export function axesOf(of: Health): Map<string, TrendAxis> {
@@ -93,8 +101,10 @@ export function axesOf(of: Health): Map<string, TrendAxis> {
       const trends = rows.flatMap((row) => trendOf(row, column) ?? []);
       const values = trends.flatMap(({ points }) => points.flatMap(({ value }) => value ?? []));
       const unit = trends.find(({ measure }) => measure !== null)?.measure?.unit;
-      const wholes = toWhole.includes(unit) ? trends.flatMap(({ measure }) => measure?.of ?? []) : [];
-      const whole = wholes.length === 0 ? null : Math.max(...wholes);
+      const whole = wholeOf(
+        unit,
+        trends.flatMap(({ measure }) => measure ?? []),
+      );
       return [column.measure, trendAxis(values, fromZero.includes(unit), whole)];
     }),
   );
@@ -122,4 +132,20 @@ export function tableOf(of: Health): HealthTable {
 export const table = computed<HealthTable | null>(() => (health.value === null ? null : tableOf(health.value)));
 
 /** The step of a trend that is pointed at. */
-export const pointedTrend = signal<{ row: string; column: string; step: number } | null>(null);
+export interface PointedTrend {
+  row: string;
+  /** Of the trend, within its row. */
+  name: string;
+  run: string;
+  layer: string;
+  title: string;
+  point: StepPoint;
+}
+
+export const pointedTrend = signal<PointedTrend | null>(null);
+
+/** Whether all measures of a row are shown. */
+export function isOpen({ run, layer }: HealthRow): boolean {
+  const { row } = choices.value;
+  return row?.[0] === run.run && row[1] === layer.layer;
+}

@@ -2,21 +2,35 @@
 
 import { Fragment } from "preact";
 import { numberText } from "../../drawing/number_text";
-import { layerName, runs } from "../../state/catalogue";
+import { layerName } from "../../state/catalogue";
 import { choices, choose } from "../../state/choices";
-import { findingAt, type Measure } from "../../state/health";
 import { runColour } from "../../state/names";
 import { useTakeable } from "../../take_away/takeable";
 import { healthNumbers } from "./health_numbers";
-import { type HealthRow, type HealthTable as Table, lossColumn, table, type TableColumn, trendOf } from "./health_rows";
-import { goTo } from "./place";
+import {
+  type HealthRow,
+  type HealthTable as Table,
+  isOpen,
+  lossColumn,
+  table,
+  type TableColumn,
+  trendOf,
+} from "./health_rows";
+import { MeasureValue, positionOf } from "./measure_value";
+import { detailId, RowDetail } from "./row_detail";
 import { gravity, SeverityMark } from "./severity";
+import { type Room } from "../room";
+import { Chevron } from "./chevron";
 import { TrendLine } from "./trend";
 
-const rowsAtFirst = 12;
+/** As many as leave the maps below them in sight, within what is worth a table and what is read at one look. */
+const rowsRange = { least: 6, most: 12 };
+const rowHeight = 26;
+const shareOfRoom = 0.28;
 
-function positionOf({ run }: HealthRow): number {
-  return runs.value.find((candidate) => candidate.run === run.run)?.position ?? 0;
+function rowsAtFirst(room: Room): number {
+  const fitting = Math.floor((shareOfRoom * room.height) / rowHeight);
+  return Math.max(rowsRange.least, Math.min(rowsRange.most, fitting));
 }
 
 /** A long name may go on in the next line behind each of its parts. */
@@ -28,60 +42,6 @@ function breakable(name: string) {
       {part}
     </Fragment>
   ));
-}
-
-/** Where a measure is of one direction, gate or matrix: which. */
-function partText({ direction, matrix, gate }: Measure, { layer }: HealthRow): string {
-  const parts = [
-    layer.directions.length > 1 ? direction : "",
-    matrix.replaceAll("_", " "),
-    gate === "" ? "" : `${gate} gate`,
-  ];
-  return parts.filter((part) => part !== "").join(", ");
-}
-
-/** "6 of 79" with its second half in quiet. */
-function Value({ text }: { text: string }) {
-  const [value, ...rest] = text.split(" of ");
-  return (
-    <>
-      <span class="value">{value}</span>
-      {rest.length === 0 ? null : <span class="quiet"> of {rest.join(" of ")}</span>}
-    </>
-  );
-}
-
-/** What is not to be had is said, but is no number to look at. */
-function valueClass({ latest, severity }: Measure): string {
-  return latest === null && gravity(severity) === 0 ? "cell-value quiet" : "cell-value";
-}
-
-function MeasureValue({ measure, row }: { measure: Measure; row: HealthRow }) {
-  const { severity, text, title } = measure;
-  const finding = findingAt(measure.finding);
-  const part = partText(measure, row);
-  const where = part === "" ? title : `${title}, ${part}`;
-  if (finding === null) {
-    return (
-      <span class={valueClass(measure)} title={where}>
-        {gravity(severity) > 0 ? <SeverityMark severity={severity} /> : null}
-        <Value text={text} />
-      </span>
-    );
-  }
-  return (
-    <button
-      type="button"
-      class={`cell-value inline-link ${severity}`}
-      title={`${where}: ${finding.sentence} Show where.`}
-      onClick={() => {
-        goTo(finding.link);
-      }}
-    >
-      <SeverityMark severity={severity} />
-      <Value text={text} />
-    </button>
-  );
 }
 
 function Absent({ row, column }: { row: HealthRow; column: TableColumn }) {
@@ -103,7 +63,16 @@ function Cell({ row, column, of }: { row: HealthRow; column: TableColumn; of: Ta
   return (
     <td data-measure={column.measure} data-severity={measure?.severity ?? ""} data-latest={latest ?? ""}>
       <div class="cell">
-        <TrendLine row={row} column={column} trend={trend} of={of} position={positionOf(row)} />
+        <TrendLine
+          row={row}
+          name={column.measure}
+          measure={column.measure}
+          title={trend.title}
+          points={trend.points}
+          axis={of.axes.get(column.measure)}
+          ends={of}
+          position={positionOf(row)}
+        />
         {measure === null ? (
           <span class="cell-value" title={trend.title}>
             {latest === null ? "not finite" : numberText(latest, 2)}
@@ -116,11 +85,30 @@ function Cell({ row, column, of }: { row: HealthRow; column: TableColumn; of: Ta
   );
 }
 
+function toggle(row: HealthRow): void {
+  const { layer } = row.layer;
+  choose(isOpen(row) ? { row: null } : { layer, row: [row.run.run, layer] });
+}
+
+/** What is clicked beside the row's own controls and trends is the row. */
+function onRowClick({ target }: MouseEvent, row: HealthRow): void {
+  if (target instanceof Element && target.closest("button, svg.trend") === null) toggle(row);
+}
+
 function Row({ row, of }: { row: HealthRow; of: Table }) {
   const { layer } = row.layer;
   const isChosen = layer === layerName.value;
+  const open = isOpen(row);
   return (
-    <tr class={isChosen ? "chosen" : ""} data-run={row.run.run} data-layer={layer} data-severity={row.layer.severity}>
+    <tr
+      class={`row${isChosen ? " chosen" : ""}${open ? " open" : ""}`}
+      data-run={row.run.run}
+      data-layer={layer}
+      data-severity={row.layer.severity}
+      onClick={(event) => {
+        onRowClick(event, row);
+      }}
+    >
       <th scope="row">
         <div class="row-name">
           {gravity(row.layer.severity) > 0 ? <SeverityMark severity={row.layer.severity} /> : <span class="severity" />}
@@ -128,12 +116,14 @@ function Row({ row, of }: { row: HealthRow; of: Table }) {
           <button
             type="button"
             class="row-link"
-            aria-pressed={isChosen}
-            title={`${row.run.run} / ${layer}: show the gradient flow of this layer`}
+            aria-expanded={open}
+            aria-controls={open ? detailId : undefined}
+            title={`${row.run.run} / ${layer}: ${open ? "close" : "show all measures, and the gradient flow of this layer"}`}
             onClick={() => {
-              choose({ layer });
+              toggle(row);
             }}
           >
+            <Chevron />
             <bdi>{breakable(row.run.run)}</bdi> <span class="quiet">/ {breakable(layer)}</span>
           </button>
         </div>
@@ -145,7 +135,7 @@ function Row({ row, of }: { row: HealthRow; of: Table }) {
   );
 }
 
-function More({ rest }: { rest: number }) {
+function More({ rest, first }: { rest: number; first: number }) {
   const isAll = choices.value.rows === "all";
   if (rest <= 0) return null;
   return (
@@ -159,12 +149,12 @@ function More({ rest }: { rest: number }) {
         choose({ rows: isAll ? "first" : "all" });
       }}
     >
-      {isAll ? `Show the first ${rowsAtFirst} rows only` : `Show ${rest} more ${rest === 1 ? "row" : "rows"}`}
+      {isAll ? `Show the first ${first} rows only` : `Show ${rest} more ${rest === 1 ? "row" : "rows"}`}
     </button>
   );
 }
 
-export function HealthTable() {
+export function HealthTable({ room }: { room: Room }) {
   const of = table.value;
   const place = useTakeable<HTMLElement>(() => ({
     name: "table of health",
@@ -173,7 +163,9 @@ export function HealthTable() {
     numbers: () => Promise.resolve(healthNumbers(of)),
   }));
   if (of === null || of.columns.length === 0) return null;
-  const rows = choices.value.rows === "all" ? of.rows : of.rows.slice(0, rowsAtFirst);
+  const first = rowsAtFirst(room);
+  const isAll = choices.value.rows === "all";
+  const rows = of.rows.filter((row, i) => isAll || i < first || isOpen(row));
   return (
     <section class="health" aria-labelledby="health-heading" ref={place}>
       <h2 id="health-heading" class="unseen">
@@ -193,12 +185,15 @@ export function HealthTable() {
           </thead>
           <tbody>
             {rows.map((row) => (
-              <Row key={row.key} row={row} of={of} />
+              <Fragment key={row.key}>
+                <Row row={row} of={of} />
+                {isOpen(row) ? <RowDetail row={row} of={of} /> : null}
+              </Fragment>
             ))}
           </tbody>
         </table>
       </div>
-      <More rest={of.rows.length - rowsAtFirst} />
+      <More rest={of.rows.length - first} first={first} />
     </section>
   );
 }

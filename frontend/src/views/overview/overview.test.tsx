@@ -23,6 +23,11 @@ const theIndex = {
   runs: [runNamed("rnn", 0), runNamed("lstm", 1)],
 };
 
+const theTimescales = {
+  timescales: [],
+  missing: [{ run: "rnn", layer: "recurrent", reason: "a plain RNN has no gate that keeps its state." }],
+};
+
 async function show(next: Health): Promise<void> {
   answered = next;
   // Another revision: what was answered before is not asked for again.
@@ -34,8 +39,11 @@ async function show(next: Health): Promise<void> {
 beforeAll(() => {
   vi.stubGlobal("fetch", (address: string) => {
     if (address.startsWith("index")) return new Promise(() => undefined);
+    if (address.startsWith("timescales")) return Promise.resolve(Response.json(theTimescales));
     return Promise.resolve(Response.json(address.startsWith("health") ? answered : { error: "no" }));
   });
+  // An answer takes no time: there is none to rest after it.
+  vi.spyOn(performance, "now").mockReturnValue(0);
   vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(1200);
   vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(800);
   stop = start();
@@ -113,6 +121,34 @@ describe("the overview", () => {
     expect(second.textContent).toContain("79 of 79");
     fireEvent.click(within(first).getByRole("button", { name: "error: 6 of 79" }));
     expect(choices.value.view).toBe("curves");
+  });
+
+  it("shows all measures of a row that is chosen, and why others are not there", async () => {
+    const radius = { measure: "spectral_radius", title: "spectral radius", unit: "number" as const };
+    const kinds = [
+      { ...radius, meaning: "the largest eigenvalue", misleads: "no net is healthy because of it" },
+      { measure: "cell_path", title: "cell path", unit: "timesteps" as const, meaning: "what is left", misleads: "" },
+    ];
+    const own = ["input", "forget"].map((gate, i) =>
+      measure({ ...radius, quantity: "weights", matrix: "recurrent_kernel", gate, text: String(i), latest: i }),
+    );
+    const absent = [{ measure: "cell_path", reason: "a plain RNN has no gates." }];
+    const full = { ...sick, measures: [...sick.measures, ...own], absent };
+    await show(health({ kinds, runs: [{ run: "rnn", loss: null, layers: [full] }] }));
+    const row = await screen.findByRole("button", { name: "rnn / recurrent" });
+    expect(row.getAttribute("aria-expanded")).toBe("false");
+    fireEvent.click(row);
+    expect(choices.value.row).toEqual(["rnn", "recurrent"]);
+    const detail = await screen.findByRole("region", { name: "All measures of rnn / recurrent" });
+    const head = within(detail).getByRole("heading", { name: /^spectral radius/ });
+    expect(head.textContent).toContain("spectral radius, recurrent kernel");
+    expect(head.title).toBe("the largest eigenvalue When it misleads: no net is healthy because of it");
+    const parts = [...detail.querySelectorAll("li[data-measure]")];
+    expect(parts.map((part) => part.textContent)).toEqual(["input gate0", "forget gate1"]);
+    expect(detail.textContent).toContain("cell path: a plain RNN has no gates.");
+    expect(await within(detail).findByText(": a plain RNN has no gate that keeps its state.")).toBeTruthy();
+    fireEvent.click(row);
+    expect(choices.value.row).toBeNull();
   });
 
   it("says why there is no map, and which line gives it", async () => {

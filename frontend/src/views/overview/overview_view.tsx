@@ -9,6 +9,7 @@ import { wishProfiles } from "../../state/profiles";
 import { useRoom } from "../room";
 import { Findings } from "./findings";
 import { FlowSection } from "./flow_section";
+import { useHeight } from "./height";
 import { HealthTable } from "./health_table";
 import { Readout } from "./readout";
 
@@ -35,6 +36,7 @@ function OtherRuns() {
 
 export function OverviewView() {
   const { place, room } = useRoom();
+  const above = useHeight();
   useLayoutEffect(() => {
     wishHealth(true);
     wishProfiles(true);
@@ -46,15 +48,17 @@ export function OverviewView() {
   const isWaiting = health.value === null && !isHealthThere.value && problem.value === null;
   return (
     <div class="view overview-view" ref={place}>
-      <OtherRuns />
-      {isWaiting ? (
-        <p class="caption" role="status">
-          Loading{"\u2026"}
-        </p>
-      ) : null}
-      <Findings />
-      <HealthTable />
-      <FlowSection room={room} />
+      <div class="overview-top" ref={above.place}>
+        <OtherRuns />
+        {isWaiting ? (
+          <p class="caption" role="status">
+            Loading{"\u2026"}
+          </p>
+        ) : null}
+        <Findings />
+        <HealthTable room={room} />
+      </div>
+      <FlowSection room={{ width: room.width, height: room.height - above.height }} />
       <Readout />
     </div>
   );

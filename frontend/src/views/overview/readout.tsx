@@ -1,9 +1,10 @@
-/** What is pointed at in numbers: a cell of the maps, or a step of a trend. */
+/** What is pointed at in numbers: a cell of the maps, a step of a trend, or a unit. */
 
 import { numberText } from "../../drawing/number_text";
 import { flows, pointedCell } from "./flow_scene";
 import { readFlow } from "./flow_words";
-import { pointedTrend, table, trendOf } from "./health_rows";
+import { pointedTrend } from "./health_rows";
+import { plots, pointedUnit, timestepsText } from "./timescale_scene";
 
 function CellReadout() {
   const cell = pointedCell.value;
@@ -28,35 +29,54 @@ function CellReadout() {
 }
 
 function TrendReadout() {
-  const place = pointedTrend.value;
-  const row = table.value?.rows.find(({ key }) => key === place?.row);
-  const column = table.value?.columns.find(({ measure }) => measure === place?.column);
-  const trend = row === undefined || column === undefined ? null : trendOf(row, column);
-  const point = trend?.points.find(({ step }) => step === place?.step);
-  if (row === undefined || trend === null || point === undefined) return null;
+  const here = pointedTrend.value;
+  if (here === null) return null;
+  const { run, layer, title, point } = here;
   return (
     <span>
       <strong>
-        {row.run.run} / {row.layer.layer}
+        {run} / {layer}
       </strong>
-      , {trend.title} at step {point.step}:{" "}
+      , {title} at step {point.step}:{" "}
       <strong>{point.value === null ? "not to be had" : numberText(point.value)}</strong>
     </span>
   );
 }
 
+function UnitReadout() {
+  const here = pointedUnit.value;
+  const plot = here === null ? undefined : plots.value.find(({ key }) => key === here.key);
+  const dot = plot?.dots.find(({ unit }) => unit === here?.unit);
+  if (plot === undefined || dot === undefined) return null;
+  const { run, layer } = plot.of;
+  return (
+    <span>
+      <strong>
+        {run} / {layer}
+      </strong>
+      {plot.isOneOfTwo ? `, ${plot.values.direction}` : ""}, unit {dot.unit}: {plot.values.gate} gate{" "}
+      <strong>{timestepsText(dot.gate)}</strong>, gradient <strong>{timestepsText(dot.gradient)}</strong>{" "}
+      <span class="quiet">
+        (R{"\u00b2"} {numberText(dot.fit, 3)})
+      </span>
+    </span>
+  );
+}
+
 export function Readout() {
-  if (pointedTrend.value !== null || pointedCell.value !== null) {
+  if (pointedTrend.value !== null || pointedCell.value !== null || pointedUnit.value !== null) {
     return (
       <output class="readout">
         <CellReadout />
         <TrendReadout />
+        <UnitReadout />
       </output>
     );
   }
   return (
     <output class="readout quiet">
       Point at a map or a trend to read it, click to look at its step; in a focused map the arrow keys and Enter do so.
+      A click on a row shows all that is measured.
     </output>
   );
 }

@@ -9,7 +9,7 @@ import { dark } from "../../state/host";
 import { runColour } from "../../state/names";
 import { keptSteps, snappedStep } from "../../state/series";
 import { nearestStep } from "../../state/steps";
-import { type HealthRow, type HealthTable, pointedTrend, type TableColumn, type Trend } from "./health_rows";
+import { type HealthRow, pointedTrend } from "./health_rows";
 
 const width = 100;
 const height = 20;
@@ -18,9 +18,14 @@ const margin = 1.5;
 
 interface TrendProps {
   row: HealthRow;
-  column: TableColumn;
-  trend: Trend;
-  of: HealthTable;
+  /** Unlike that of any other trend of the row. */
+  name: string;
+  measure: string;
+  title: string;
+  points: StepPoint[];
+  axis: TrendAxis | undefined;
+  /** The first and the last step of all trends. */
+  ends: { first: number; last: number };
   position: number;
 }
 
@@ -37,49 +42,57 @@ function verticalAt(x: number, name: string) {
   return <path class={name} d={`M${x} 0V${height}`} />;
 }
 
-export function TrendLine({ row, column, trend, of, position }: TrendProps) {
-  const axis: TrendAxis = of.axes.get(column.measure) ?? { low: 0, high: 1, isLog: false };
-  const x = (step: number) => alongSteps(step, of.first, of.last) * width;
+function point(event: PointerEvent, { row, name, title, points, ends }: TrendProps): void {
+  const box = (event.currentTarget as Element).getBoundingClientRect();
+  const steps = points.flatMap(({ step, value }) => (value === null ? [] : [step]));
+  const under = ends.first + ((event.clientX - box.left) / box.width) * (ends.last - ends.first);
+  const step = nearestStep(steps, under);
+  const found = points.find((one) => one.step === step);
+  pointedTrend.value =
+    found === undefined ? null : { row: row.key, name, run: row.run.run, layer: row.layer.layer, title, point: found };
+}
+
+export function TrendLine(props: TrendProps) {
+  const { row, name, measure, title, points, ends, position } = props;
+  const axis = props.axis ?? { low: 0, high: 1, isLog: false };
+  const x = (step: number) => alongSteps(step, ends.first, ends.last) * width;
   const y = (value: number) => margin + (1 - trendHeight(axis, value)) * (height - 2 * margin);
   const here = pointedTrend.value;
-  const isHere = here?.row === row.key && here.column === column.measure;
+  const isHere = here?.row === row.key && here.name === name;
   // The latest step is where every trend ends: a line there would say nothing.
   const now = snappedStep.value === keptSteps.value.at(-1) ? null : snappedStep.value;
-  const steps = trend.points.flatMap(({ step, value }) => (value === null ? [] : [step]));
   return (
     <svg
       class="trend"
       viewBox={`0 0 ${width} ${height}`}
       preserveAspectRatio="none"
       role="img"
-      aria-label={trendText(`${row.run.run} / ${row.layer.layer}, ${trend.title}`, trend.points)}
+      aria-label={trendText(`${row.run.run} / ${row.layer.layer}, ${title}`, points)}
       data-run={row.run.run}
       data-layer={row.layer.layer}
-      data-measure={column.measure}
+      data-measure={measure}
       data-low={axis.low}
       data-high={axis.high}
       data-log={axis.isLog ? "true" : "false"}
-      data-first={of.first}
-      data-last={of.last}
+      data-first={ends.first}
+      data-last={ends.last}
       onPointerMove={(event) => {
-        const box = event.currentTarget.getBoundingClientRect();
-        const step = nearestStep(steps, of.first + ((event.clientX - box.left) / box.width) * (of.last - of.first));
-        pointedTrend.value = step === null ? null : { row: row.key, column: column.measure, step };
+        point(event, props);
       }}
       onPointerLeave={() => {
         pointedTrend.value = null;
       }}
       onClick={() => {
-        if (pointedTrend.value !== null) choose({ layer: row.layer.layer, step: pointedTrend.value.step });
+        if (pointedTrend.value !== null) choose({ layer: row.layer.layer, step: pointedTrend.value.point.step });
       }}
     >
-      {now === null || now < of.first || now > of.last ? null : verticalAt(x(now), "trend-now")}
+      {now === null || now < ends.first || now > ends.last ? null : verticalAt(x(now), "trend-now")}
       <path
         class="trend-line"
-        d={curvePath(trend.points, x, y)}
+        d={curvePath(points, x, y)}
         style={{ stroke: visibleColour(runColour(position), dark.value) }}
       />
-      {isHere ? verticalAt(x(here.step), "trend-here") : null}
+      {isHere ? verticalAt(x(here.point.step), "trend-here") : null}
     </svg>
   );
 }

@@ -9,30 +9,45 @@ import { dark } from "../../state/host";
 import { quantityPhrase, runColour } from "../../state/names";
 import { snappedStep } from "../../state/series";
 import { nearestStep, unionOfSteps } from "../../state/steps";
-import { type ValueAtStep } from "../../take_away/panel_numbers";
+import { type Block } from "../../state/statistics";
+import { type ValuesAtStep } from "../../take_away/panel_numbers";
 import { useTakeable } from "../../take_away/takeable";
 import { type HistogramPanel, type Trace } from "../histograms/arrangement";
 import { takeableSteps } from "../histograms/taking";
 import { panelText } from "../histograms/wording";
-import { drawnNorm, normAxes, type NormAxes, normFields, normTexts, pointedStep, pointsOf } from "./scene";
+import { isUnrecorded, spreadNames, spreadNumbers } from "./channel_norms";
+import { ChannelSpread } from "./channel_spread";
+import {
+  drawnNorm,
+  normAxes,
+  type NormAxes,
+  normFields,
+  normTexts,
+  pointAtStep,
+  pointedStep,
+  pointsOf,
+  valueOf,
+} from "./scene";
 import { usualMeaning, usualRatio } from "./update_ratio";
 
 const width = 1000;
 const height = 100;
 
 /** Why there is no value. */
-export function nothingText(): string {
-  return drawnNorm.value === "update_ratio" ? "nothing measured" : "nothing finite";
+export function nothingText(block: Block): string {
+  if (drawnNorm.value === "update_ratio") return "nothing measured";
+  return drawnNorm.value === "channels" && isUnrecorded(block) ? "not recorded" : "nothing finite";
 }
 
 function traceText(trace: Trace): string {
   const points = pointsOf(trace).flatMap(({ step, value }) => (value === null ? [] : [{ step, value }]));
   const bad = trace.frames.filter(({ block }) => (block.nan ?? 0) + (block.inf ?? 0) > 0);
   const spoilt = bad.length === 0 ? "" : `, NaN or Inf at ${bad.length} of ${trace.frames.length} steps`;
-  if (points.length === 0) return `${trace.run.run} ${nothingText()}${spoilt}`;
+  if (points.length === 0) return `${trace.run.run} ${nothingText(trace.frames[0].block)}${spoilt}`;
   const [first, last] = [points[0], points[points.length - 1]];
+  const median = drawnNorm.value === "channels" ? "median " : "";
   const from = `${numberText(first.value, 3)} at step ${first.step}`;
-  return `${trace.run.run} from ${from} to ${numberText(last.value, 3)} at step ${last.step}${spoilt}`;
+  return `${trace.run.run} ${median}from ${from} to ${numberText(last.value, 3)} at step ${last.step}${spoilt}`;
 }
 
 function labelOf(panel: HistogramPanel): string {
@@ -48,14 +63,14 @@ function stepsOf(panel: HistogramPanel): number[] {
 function onPointer(event: PointerEvent, panel: HistogramPanel, { first, last }: NormAxes): void {
   const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
   const step = nearestStep(stepsOf(panel), first + ((event.clientX - box.left) / box.width) * (last - first));
-  pointedStep.value = step === null ? null : { panel: panel.key, step };
+  pointAtStep(step === null ? null : { panel: panel.key, step });
 }
 
 function onKey(event: KeyboardEvent, panel: HistogramPanel): void {
   if (event.altKey || event.ctrlKey || event.metaKey) return;
   const turn = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   const now = pointedStep.value;
-  if (event.key === "Escape") pointedStep.value = null;
+  if (event.key === "Escape") pointAtStep(null);
   if (event.key === "Enter" && now !== null) choose({ step: now.step });
   if (turn === undefined) return;
   event.preventDefault();
@@ -63,7 +78,7 @@ function onKey(event: KeyboardEvent, panel: HistogramPanel): void {
   const steps = stepsOf(panel);
   const at = now === null ? -1 : steps.indexOf(now.step);
   const next = at < 0 ? (turn > 0 ? 0 : steps.length - 1) : Math.max(0, Math.min(steps.length - 1, at + turn));
-  pointedStep.value = { panel: panel.key, step: steps[next] };
+  pointAtStep({ panel: panel.key, step: steps[next] });
 }
 
 /** The usual ratio: a faint line, wide enough to be pointed at. */
@@ -106,7 +121,8 @@ function Curves({ panel, axes }: { panel: HistogramPanel; axes: NormAxes }) {
         const colour = visibleColour(runColour(trace.run.position), dark.value);
         const bad = trace.frames.filter(({ block }) => (block.nan ?? 0) + (block.inf ?? 0) > 0);
         return (
-          <g key={trace.run.run} style={{ stroke: colour }}>
+          <g key={trace.run.run} style={{ stroke: colour, fill: colour }}>
+            {drawnNorm.value === "channels" ? <ChannelSpread trace={trace} x={x} y={y} /> : null}
             <path class="norm" d={curvePath(pointsOf(trace), x, y)} data-run={trace.run.run} />
             <path class="norm-bad" d={bad.map(({ step }) => `M${x(step)} 0V8`).join("")} />
           </g>
@@ -122,14 +138,21 @@ function Line({ at, axes, kind }: { at: number | null; axes: NormAxes; kind: str
   return <i class={`norm-line ${kind}`} style={{ left }} aria-hidden="true" />;
 }
 
-function valuesOf(trace: Trace): ValueAtStep[] {
-  return pointsOf(trace).map(({ step, value }) => ({ run: trace.run.run, step, value }));
+function valuesOf({ run, frames }: Trace): ValuesAtStep[] {
+  return frames.map((frame) => {
+    const values = drawnNorm.value === "channels" ? spreadNumbers(frame.block) : [valueOf(frame)];
+    return { run: run.run, step: frame.step, values };
+  });
 }
 
 export function NormChart({ panel }: { panel: HistogramPanel }) {
   const axes = normAxes.value.get(panel.matrix);
   const place = useTakeable<HTMLElement>(() =>
-    takeableSteps(panel, normFields[drawnNorm.value], panel.traces.flatMap(valuesOf)),
+    takeableSteps(panel, {
+      what: normFields[drawnNorm.value].replaceAll("_", " "),
+      names: drawnNorm.value === "channels" ? spreadNames : [normFields[drawnNorm.value]],
+      points: panel.traces.flatMap(valuesOf),
+    }),
   );
   if (axes === undefined) return null;
   return (
@@ -147,7 +170,7 @@ export function NormChart({ panel }: { panel: HistogramPanel }) {
           onPointer(event, panel, axes);
         }}
         onPointerLeave={() => {
-          pointedStep.value = null;
+          pointAtStep(null);
         }}
         onClick={() => {
           if (pointedStep.value !== null) choose({ step: pointedStep.value.step });

@@ -3,7 +3,7 @@
 import { type Section } from "../histograms/arrangement";
 import { matrixText } from "../histograms/wording";
 import { NormChart } from "./norm_chart";
-import { drawnNorm, isWaiting, normGroups, normTexts } from "./scene";
+import { drawnNorm, isWaiting, normGroups, normTexts, unrecordedRuns } from "./scene";
 import { usualMeaning } from "./update_ratio";
 
 function SectionOfNorms({ section }: { section: Section }) {
@@ -32,7 +32,23 @@ function SectionOfNorms({ section }: { section: Section }) {
   );
 }
 
+function ChannelsCaption({ what }: { what: string }) {
+  const unrecorded = unrecordedRuns.value;
+  return (
+    <p class="caption">
+      How the {what} are spread over the channels of each gate: a channel is a column of a matrix, one unit of one gate.
+      The line is the median of their norms, four fifths of them lie in the band, and the thin lines are the least and
+      the largest: a few channels that run away lift the upper one, units that die sink the lower one. A channel with
+      NaN or Inf is left out.
+      {unrecorded.length === 0
+        ? ""
+        : ` ${unrecorded.join(", ")}: not recorded, by an older version of tb_rnn_plugin; new steps will have them.`}
+    </p>
+  );
+}
+
 function NormsCaption({ what }: { what: string }) {
+  if (drawnNorm.value === "channels") return <ChannelsCaption what={what} />;
   if (drawnNorm.value !== "update_ratio") {
     return (
       <p class="caption">
@@ -66,8 +82,9 @@ export function Norms({ what }: { what: string }) {
   const areRatios = drawnNorm.value === "update_ratio";
   if (groups.length === 0 && !areRatios) return null;
   const both = groups.length > 1;
+  const kind = areRatios ? " ratios" : drawnNorm.value === "channels" ? " channels" : "";
   return (
-    <section class={areRatios ? "norms ratios" : "norms"}>
+    <section class={`norms${kind}`}>
       <h2>{normTexts[drawnNorm.value]} over steps</h2>
       <NormsCaption what={what} />
       {groups.length === 0 && !isWaiting.value ? <NoRatios /> : null}

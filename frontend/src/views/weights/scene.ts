@@ -8,15 +8,21 @@ import { quantity, type ShownRun } from "../../state/catalogue";
 import { choices, type NormKind } from "../../state/choices";
 import { columns } from "../../state/columns";
 import { items, type Panel, panels, scaleKind } from "../../state/panels";
+import { pointAt } from "../../state/pointing";
 import { type Block, shownStatistics, type Wish } from "../../state/statistics";
 import { arrange, type Frame, type Group, panelsOf, type Trace } from "../histograms/arrangement";
+import { isUnrecorded, spreadOf } from "./channel_norms";
 import { ofMatrices, ratioAxis } from "./update_ratio";
 
-/** Norms, ratios and counts at every step: they are few bytes. Beside them an earlier step has nothing to add. */
-export const wanted: Wish = {
-  fields: ["count", "nan", "inf", "l1_norm", "l2_norm", "update_ratio"],
-  steps: ({ series, moment }) => (moment === "now" ? series.steps : []),
-};
+const fewBytes = ["count", "nan", "inf", "l1_norm", "l2_norm", "update_ratio"] as const;
+
+/** What is asked of every step. Beside it an earlier step has nothing to add. */
+export function wantedFor(norm: NormKind): Wish {
+  return {
+    fields: norm === "channels" ? [...fewBytes, "channel_norms"] : fewBytes,
+    steps: ({ series, moment }) => (moment === "now" ? series.steps : []),
+  };
+}
 
 /** The matrices of one direction of one run. */
 export interface MatrixBlock {
@@ -59,23 +65,52 @@ export const drawnNorm = computed<NormKind>(() => {
   return norm === "update_ratio" && quantity.value?.quantity !== "weights" ? "l2" : norm;
 });
 
-export const normTexts: Record<NormKind, string> = { l2: "L2 norm", l1: "L1 norm", update_ratio: "Update ratio" };
-export const normFields = { l2: "l2_norm", l1: "l1_norm", update_ratio: "update_ratio" } as const;
+export const normTexts: Record<NormKind, string> = {
+  l2: "L2 norm",
+  l1: "L1 norm",
+  channels: "L2 norms of channels",
+  update_ratio: "Update ratio",
+};
+
+export const normFields = {
+  l2: "l2_norm",
+  l1: "l1_norm",
+  channels: "channel_norms",
+  update_ratio: "update_ratio",
+} as const;
 
 /** Runs over each other, a group for each direction. */
 export const normGroups = computed<Group[]>(() =>
   arrange(drawnNorm.value === "update_ratio" ? ofMatrices(shownStatistics.value) : shownStatistics.value, true),
 );
 
+/** The runs none of whose matrices say what the norms of their channels are. */
+export const unrecordedRuns = computed<string[]>(() =>
+  shownStatistics.value
+    .filter(({ steps, stale }) => {
+      const blocks = stale ? [] : steps.flatMap((step) => step.blocks);
+      return blocks.some(isUnrecorded) && blocks.every((block) => spreadOf(block) === null);
+    })
+    .map(({ run }) => run.run),
+);
+
 export const isWaiting = computed(() => shownStatistics.value.some(({ stale }) => stale));
 
-/** null where nothing is finite, or was measured. */
+/** Of channels the median; null where nothing is finite, or was measured. */
 export function valueOf({ block }: Frame): number | null {
-  return block[normFields[drawnNorm.value]] ?? null;
+  const { value: norm } = drawnNorm;
+  if (norm === "channels") return spreadOf(block)?.median ?? null;
+  return block[normFields[norm]] ?? null;
 }
 
 export function pointsOf({ frames }: Trace): StepPoint[] {
   return frames.map((frame) => ({ step: frame.step, value: valueOf(frame) }));
+}
+
+/** The highest points that are drawn of a trace. */
+function topsOf({ frames }: Trace): StepPoint[] {
+  const top = (frame: Frame) => (drawnNorm.value === "channels" ? spreadOf(frame.block)?.largest : valueOf(frame));
+  return frames.map((frame) => ({ step: frame.step, value: top(frame) ?? null }));
 }
 
 export interface NormAxes {
@@ -100,7 +135,7 @@ function normAxis(points: readonly StepPoint[]): ValueAxis {
 export const normAxes = computed<ReadonlyMap<string, NormAxes>>(() => {
   const byMatrix = new Map<string, StepPoint[]>();
   for (const panel of normGroups.value.flatMap(panelsOf)) {
-    byMatrix.set(panel.matrix, [...(byMatrix.get(panel.matrix) ?? []), ...panel.traces.flatMap(pointsOf)]);
+    byMatrix.set(panel.matrix, [...(byMatrix.get(panel.matrix) ?? []), ...panel.traces.flatMap(topsOf)]);
   }
   const all = [...byMatrix.values()].flat();
   const steps = all.map(({ step }) => step);
@@ -112,5 +147,16 @@ export const normAxes = computed<ReadonlyMap<string, NormAxes>>(() => {
   );
 });
 
+export interface PointedStep {
+  panel: string;
+  step: number;
+}
+
 /** The step that is pointed at in the norms, and in which panel. */
-export const pointedStep = signal<{ panel: string; step: number } | null>(null);
+export const pointedStep = signal<PointedStep | null>(null);
+
+/** What was pointed at last is read out: a step, or a cell of a matrix. */
+export function pointAtStep(place: PointedStep | null): void {
+  pointedStep.value = place;
+  if (place !== null) pointAt(null);
+}

@@ -17,7 +17,7 @@ import { layOut, type WeightsLayout } from "./layout";
 import { Matrices } from "./matrices";
 import { Norms } from "./norms";
 import { WeightsReadout } from "./readout";
-import { matrixBlocks, matrixOf, wanted } from "./scene";
+import { drawnNorm, matrixBlocks, matrixOf, wantedFor } from "./scene";
 
 const gutters = { padding: 44, left: 34, ownBar: 86, sharedBar: 96, legend: 66 };
 
@@ -50,12 +50,13 @@ function WeightsCaption() {
 export function WeightsView() {
   const { place, room } = useRoom();
   const layout = useLayout(room);
+  const norm = drawnNorm.value;
   useLayoutEffect(() => {
-    wishStatistics(wanted);
+    wishStatistics(wantedFor(norm));
     return () => {
       wishStatistics(null);
     };
-  }, []);
+  }, [norm]);
   const name = quantity.value?.quantity;
   return (
     <div class="view weights-view" ref={place}>
