@@ -152,13 +152,3 @@ def test_unknown_quantities_are_refused_with_those_that_there_are() -> None:
             checked_quantities(["reach/2", name])
     with pytest.raises(ValueError, match="got 'h', 1"):
         checked_quantities(["reach", "h", 1])  # type: ignore[list-item]
-
-
-def test_taps_that_compute_nothing_say_so_to_whoever_asks() -> None:
-    taps = FakeTaps(every=1)
-    taps.leave_out_derived("of the weather")  # says nothing: nobody asked by name
-    assert not taps.derived
-    taps = FakeTaps(every=1, quantities=["activation", "cell_state"])
-    with pytest.warns(UserWarning, match="not computed are cell_state: of the weather"):
-        taps.leave_out_derived("of the weather")
-    assert not taps.derived

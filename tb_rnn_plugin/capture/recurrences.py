@@ -15,6 +15,7 @@ Array: TypeAlias = npt.NDArray[Any]
 
 INPUT = "input"
 MASK = "mask"
+LENGTHS = "lengths"  # where a layer runs on through the padding
 INITIAL_STATE = "initial_state/"  # + the state's index, the forward ones first
 STATE_GRADIENT = "state_gradient/"
 
@@ -47,7 +48,7 @@ def recurrence_of(
     Args:
         traits: Direction to how its cell was made.
         sequences: "activation" and "output_gradient" as they are recorded; the second where there is one.
-        inputs: "input", "mask", "initial_state/0", …, "state_gradient/0", …: samples first, in input time.
+        inputs: "input", "mask", "lengths", "initial_state/0", …, "state_gradient/0", …: samples first, in input time.
         weights: Direction to matrix name to what the call computed with.
         derivation: What is to be computed.
 
@@ -68,6 +69,9 @@ def recurrence_of(
     mask = inputs.get(MASK)
     if mask is not None and mask.shape[:2] != inputs[INPUT].shape[:2]:
         raise CannotDerive(f"its mask {mask.shape} and its input {inputs[INPUT].shape} don't belong together")
+    lengths = np.array(inputs[LENGTHS][kept], int) if LENGTHS in inputs else None
+    if lengths is not None and (len(lengths) != len(x) or lengths.min() < 0 or lengths.max() > x.shape[1]):
+        raise CannotDerive(f"its sequences can't have {lengths.min()} to {lengths.max()} of {x.shape[1]} timesteps")
     halves = {}
     for index, (direction, of_direction) in enumerate(traits.items()):
         width = output.shape[-1] // len(traits)
@@ -81,6 +85,7 @@ def recurrence_of(
             initial=_of_half(inputs, INITIAL_STATE, kept, index, len(traits)),
             output_gradient=None if gradient is None else gradient[:, :, channels],
             state_gradients=_of_half(inputs, STATE_GRADIENT, kept, index, len(traits)),
+            lengths=lengths,
         )
     return Recurrence(halves=halves, quantities=derivation.quantities)
 

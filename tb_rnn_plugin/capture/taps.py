@@ -1,7 +1,6 @@
 """What the taps of every framework share: when they record, and how a training loop holds them."""
 
 import abc
-import warnings
 from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -149,13 +148,6 @@ class Taps(abc.ABC):
         #: Whether `before_pass` is called before each pass that is recorded: a callback of `fit` knows when that is.
         self.passes_told = False
         self.before_pass: Callable[[], None] | None = None
-
-    def leave_out_derived(self, reason: str) -> None:
-        """For taps that record nothing to compute from: says so to whoever asks for it by name."""
-        asked, self.derived = self.derived, frozenset()
-        if asked and self.quantities is not None:
-            names = ", ".join(sorted(asked))
-            warnings.warn(f"rnn_summary: not computed are {names}: {reason}.", stacklevel=5)
 
     def __enter__(self) -> "Self":
         """The taps themselves: they are attached from the moment they are made."""

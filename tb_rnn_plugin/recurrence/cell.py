@@ -90,13 +90,13 @@ class Trajectory(abc.ABC):
     cell_state: Array | None = None
 
     @abc.abstractmethod
-    def gradients(self, direct: Array, last_cell_state: Array | None = None) -> Gradients:
+    def gradients(self, direct: Array, to_cell_state: Array | None = None) -> Gradients:
         """Goes back through time.
 
         Args:
             direct: What arrives at each h_t from outside of the recurrence, (timesteps, …, samples, width). Axes
                 between the first and the last two are for several losses at once.
-            last_cell_state: What arrives at the last cell state, (…, samples, units); None for nothing.
+            to_cell_state: The same of each c_t, (timesteps, …, samples, units); None for nothing.
         """
 
     @abc.abstractmethod

@@ -148,7 +148,7 @@ class GRUTrajectory(Trajectory):
         update = self.gates[UPDATE]
         self.recomputed = update * self._previous + (1 - update) * self.gates[CANDIDATE]
 
-    def gradients(self, direct: Array, last_cell_state: Array | None = None) -> Gradients:  # noqa: ARG002
+    def gradients(self, direct: Array, to_cell_state: Array | None = None) -> Gradients:  # noqa: ARG002
         """As `Trajectory.gradients`."""
         total = np.array(direct)
         if self._cell.reset_after:

@@ -44,6 +44,7 @@ class Traits:
             layer's backward half has both, a go_backwards=True layer on its own only the first.
         zero_output_for_mask: Whether the output of a masked step is zeros; if not, it is that of the step before.
         padded: Whether what is masked isn't there at all, as behind the end of a packed sequence.
+        half: Whether it computes with numbers of half precision, though its states may be of more.
     """
 
     cell: str
@@ -55,6 +56,7 @@ class Traits:
     output_reversed: bool = False
     zero_output_for_mask: bool = False
     padded: bool = False
+    half: bool = False
 
     def equations(self, weights: Weights) -> Cell:
         """The cell with its weights."""
@@ -79,6 +81,9 @@ class Half:
         output: (samples, timesteps, width) as recorded, or one timestep where only the last was returned.
         output_gradient: What arrived there, and at the last hidden state; None where no gradient came.
         state_gradients: What arrived at the last states, (samples, width) each, where they were returned.
+        lengths: (samples), how long each sequence is, where the layer runs on through the padding behind it, as Flax
+            does: there is no mask then. The last states are those at a sequence's end, and a layer that runs from the
+            last timestep to the first begins at a sequence's end, and comes to the padding after it.
     """
 
     traits: Traits
@@ -89,11 +94,17 @@ class Half:
     initial: Sequence[Array] = ()
     output_gradient: Array | None = None
     state_gradients: Sequence[Array] = ()
+    lengths: Array | None = None
 
     @property
     def timesteps(self) -> int:
         """How many there are."""
         return int(self.inputs.shape[1])
+
+    @property
+    def last(self) -> Array:
+        """Which of its steps was a sequence's last, (samples)."""
+        return (np.full(len(self.inputs), self.timesteps) if self.lengths is None else self.lengths) - 1
 
     @functools.cached_property
     def trajectory(self) -> Trajectory:
@@ -120,8 +131,12 @@ class Half:
         Raises:
             CannotDerive: As `trajectory`; or if no gradient came.
         """
-        last = self.state_gradients[1] if len(self.state_gradients) > 1 else None
-        return self.trajectory.gradients(self._direct(), last)
+        direct = self._direct()
+        if len(self.state_gradients) < 2 or self.trajectory.cell_state is None:
+            return self.trajectory.gradients(direct)
+        to_cell_state = np.zeros_like(self.trajectory.cell_state)
+        to_cell_state[self.last, np.arange(len(self.last))] = self.state_gradients[1]
+        return self.trajectory.gradients(direct, to_cell_state)
 
     def hidden_gradient(self) -> Array:
         """dL/dh_t, (samples, timesteps, width)."""
@@ -149,18 +164,20 @@ class Half:
         found = self.trajectory.cell_state
         return None if found is None else self.recorded(found)
 
-    def place(self, timestep: int) -> int:
-        """When the layer came to a timestep of its recorded sequences."""
-        return self.timesteps - 1 - timestep if self.traits.output_reversed else timestep
+    def place(self, timestep: int) -> Array:
+        """When the layer came to a timestep of its recorded sequences, (samples)."""
+        steps = np.repeat(np.arange(self.timesteps)[:, None], len(self.inputs), axis=1)
+        made: Array = (self._turned(steps) if self.traits.output_reversed else steps)[timestep]
+        return made
 
-    def exists(self, place: int) -> Array:
+    def exists(self, place: Array) -> Array:
         """Which samples have what the layer came to then, (samples): behind the end of a packed sequence is nothing."""
         mask = self._mask if self.traits.padded else None
-        return np.ones(len(self.inputs), bool) if mask is None else mask[place]
+        return np.ones(len(self.inputs), bool) if mask is None else mask[place, np.arange(len(place))]
 
     def input_time(self, values: Array) -> Array:
         """(timesteps, …, samples, inputs) as the layer ran, to (…, samples, timesteps, inputs) in input time."""
-        return np.ascontiguousarray(np.moveaxis(values[::-1] if self.traits.input_reversed else values, 0, -2))
+        return np.ascontiguousarray(np.moveaxis(self._turned(values) if self.traits.input_reversed else values, 0, -2))
 
     def recorded(self, values: Array) -> Array:
         """(timesteps, …, samples, channels) as the layer ran, to (…, samples, timesteps, channels) as is recorded."""
@@ -168,7 +185,7 @@ class Half:
             there = self._mask.reshape(len(values), *[1] * (values.ndim - 3), -1, 1)
             values = np.where(there, values, 0).astype(values.dtype)
         if self.traits.output_reversed:
-            values = values[::-1]
+            values = self._turned(values)
         return np.ascontiguousarray(np.moveaxis(values, 0, -2))
 
     @functools.cached_property
@@ -180,7 +197,19 @@ class Half:
     def _processed(self, values: Array, *, reverse: bool) -> Array:
         """(samples, timesteps, …) to (timesteps, samples, …), as the layer ran."""
         values = values.swapaxes(0, 1)
-        return np.ascontiguousarray(values[::-1] if reverse else values)
+        return np.ascontiguousarray(self._turned(values) if reverse else values)
+
+    def _turned(self, values: Array) -> Array:
+        """(timesteps, …, samples, channels), or (timesteps, samples), from the last timestep to the first, or back.
+
+        Where there are lengths, a sequence is turned around for itself, and so is the padding behind it.
+        """
+        if self.lengths is None:
+            return values[::-1]
+        order = (np.arange(self.timesteps)[::-1, None] + self.lengths) % self.timesteps
+        if values.ndim > 2:
+            order = order.reshape(len(values), *[1] * (values.ndim - 3), -1, 1)
+        return np.take_along_axis(values, order, axis=0)
 
     @property
     def _is_whole(self) -> bool:
@@ -214,7 +243,8 @@ class Half:
             return
         difference = float(np.abs(recomputed[finite] - recorded[finite]).max())
         largest = float(np.abs(recorded[finite]).max())
-        if difference > (_HALF_TOLERANCE if _is_half(recorded) else _TOLERANCE) * largest:
+        tolerance = _HALF_TOLERANCE if self.traits.half or _is_half(recorded) else _TOLERANCE
+        if difference > tolerance * largest:
             if largest > _OVERFLOWS:
                 raise CannotDerive(f"its activation is too large for float32 to compute with ({largest:.2g})")
             raise CannotDerive(

@@ -118,23 +118,24 @@ class LSTMTrajectory(Trajectory):
         self._squashed = cell.activation.function(cell_state)
         self.recomputed = cell.output(values[OUTPUT], self._squashed)
 
-    def gradients(self, direct: Array, last_cell_state: Array | None = None) -> Gradients:
+    def gradients(self, direct: Array, to_cell_state: Array | None = None) -> Gradients:
         """As `Trajectory.gradients`."""
         cell, projection = self._cell, self._cell.weights.projection
-        to_cell_state, factors, keep = self._factors()
+        of_hidden, factors, keep = self._factors()
         timesteps, samples, units = self.cell_state.shape
         lead = direct.shape[1:-2]
         hidden = np.array(direct)
-        cell_state = np.zeros((timesteps, *lead, samples, units), hidden.dtype)
-        if last_cell_state is not None:
-            cell_state[-1] = last_cell_state
+        if to_cell_state is None:
+            cell_state = np.zeros((timesteps, *lead, samples, units), hidden.dtype)
+        else:
+            cell_state = np.array(to_cell_state)
         back = StepProduct(cell.weights.recurrent_kernel.T, math.prod(lead) * samples)
         masks = steps(self._mask, timesteps)
         output_block = cell.gates.index(OUTPUT)
         of_gates = np.empty((*lead, samples, len(cell.gates), units), hidden.dtype)
         for t in range(timesteps - 1, -1, -1):
             of_output = hidden[t] if projection is None else hidden[t] @ projection.T
-            cell_state[t] += of_output * to_cell_state[t]
+            cell_state[t] += of_output * of_hidden[t]
             if not t:
                 break
             np.multiply(cell_state[t][..., None, :], factors[t], out=of_gates)

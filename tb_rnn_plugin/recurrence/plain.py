@@ -67,7 +67,7 @@ class PlainTrajectory(Trajectory):
         self._masks = steps(mask, len(z))
         left_out(mask, {0.0: [self._slope]})
 
-    def gradients(self, direct: Array, last_cell_state: Array | None = None) -> Gradients:  # noqa: ARG002
+    def gradients(self, direct: Array, to_cell_state: Array | None = None) -> Gradients:  # noqa: ARG002
         """As `Trajectory.gradients`."""
         total = np.array(direct)
         back = StepProduct(self._cell.weights.recurrent_kernel.T, math.prod(total.shape[1:-1]))

@@ -77,14 +77,14 @@ def _ways_back(half: Half, timestep: int | None, cotangents: int, random: np.ran
     timesteps = half.timesteps
     if timestep is not None and not -timesteps <= timestep < timesteps:
         raise IndexError(f"timestep: expected one of {timesteps}, got {timestep}.")
-    place = timesteps - 1 if timestep is None else half.place(timestep % timesteps)
+    place = half.last if timestep is None else half.place(timestep % timesteps)
     hidden = half.trajectory.hidden
     drawn = random.standard_normal((cotangents, *hidden.shape[1:])).astype(hidden.dtype)
     if timestep is not None:
         drawn *= half.exists(place)[:, None]
     direct = np.zeros_like(hidden)
     for cotangent in drawn:
-        direct[place] = cotangent
+        direct[place, np.arange(len(place))] = cotangent
         yield half.trajectory.gradients(direct)
 
 

@@ -400,6 +400,19 @@ def test_vmap_and_remat_are_seen_through() -> None:
         np.testing.assert_allclose(record.gate("", gradient=True), kernel, atol=1e-6)
 
 
+def test_a_loss_may_be_of_gradients() -> None:
+    """As a gradient penalty is: the way back is then gone through once more."""
+    x, _ = batch()
+
+    def penalty(model: Any) -> Any:
+        return (nnx.grad(lambda model, x: model(x).sum(), argnums=1)(model, x) ** 2).sum()
+
+    model = Shared()
+    expected = leaves(nnx.jit(nnx.grad(penalty))(model))
+    with capture_flax.attach(model, every=1, samples=1, optimizer=made(model)[1]):
+        assert leaves(nnx.jit(nnx.grad(penalty))(model)) == expected
+
+
 class Unusual(nnx.Module):
     """A cell by itself, a cell of one's own, and stacked layers."""
 

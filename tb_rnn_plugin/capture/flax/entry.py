@@ -14,6 +14,8 @@ from tb_rnn_plugin.capture.flax import model as flax_model
 from tb_rnn_plugin.capture.flax.model import describe
 from tb_rnn_plugin.capture.flax.sink import Key, Probe
 from tb_rnn_plugin.capture.flax.taps import FlaxTaps, gradient_blocks, tap_on, taps_of, untap_all
+from tb_rnn_plugin.capture.recurrences import Derivation
+from tb_rnn_plugin.recurrence.layer import CAPTURED_QUANTITIES
 
 __all__ = ["attach", "capture", "describe"]
 
@@ -81,7 +83,7 @@ def capture(
     layers: object = None,
     sample_weight: Any = None,  # any array
     training: bool = False,
-    bptt: bool = True,  # noqa: ARG001  # as in the other frameworks
+    bptt: bool = True,
 ) -> list[record.LayerRecord]:
     """Records of one batch, in a pass of its own on a copy: the model stays as it was, its random states too.
 
@@ -110,7 +112,7 @@ def capture(
     copy = nnx.clone(model)
     untap_all(copy)
     copy.train() if training else copy.eval()
-    probe = Probe()
+    probe = Probe(Derivation(quantities=CAPTURED_QUANTITIES if bptt else frozenset()))
     for tap, module in taps_of(copy, picked, probe):
         tap_on(module, tap)
     split: Any = nnx.split(copy, nnx.Param, ...)
@@ -125,8 +127,8 @@ def capture(
     zeros = {key: jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), kept[0]) for key, kept in shapes.items()}
     differentiate: Any = jax.jit(jax.grad(run, argnums=(0, 1), has_aux=True))
     (parameter_gradients, gradients), kept = differentiate(parameters, zeros)
-    for key, (values, lengths, weights) in kept.items():
-        probe.store_call(key, values, gradients[key], lengths, weights)
+    for key, (values, known) in kept.items():
+        probe.store_call(key, values, gradients[key], known)
     probe.store_weight_gradients(gradient_blocks(copy, parameter_gradients, probe, {}))
     made, missing = probe.take(picked)
     if missing:

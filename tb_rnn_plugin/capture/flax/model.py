@@ -10,9 +10,12 @@ from flax import nnx
 
 from tb_rnn_plugin import cells, record
 from tb_rnn_plugin.capture import layer_choice
+from tb_rnn_plugin.capture.flax import recurrence as flax_recurrence
 from tb_rnn_plugin.capture.flax.layers import Half, Layer, Module, Path, parameter, variable
 from tb_rnn_plugin.description import LayerDescription, ModelDescription, not_picked
 from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
+from tb_rnn_plugin.recurrence.half import CannotDerive
+from tb_rnn_plugin.recurrence.layer import default_channels
 
 _HIGHEST_WEIGHT_RANK = 5  # of a LayerRecord's matrices
 # These hold modules, and are never called.
@@ -255,6 +258,7 @@ def _own_parameters(module: Module) -> dict[str, tuple[Path, ...]]:
 def _description(model: Module, layer: Layer) -> LayerDescription:
     halves = {direction: variable(model, half.path) for direction, half in layer.halves.items()}
     first = next(iter(halves.values()))
+    derived, reason = _derived(layer, halves)
     return LayerDescription(
         name=layer.name,
         cell=layer.cell,
@@ -266,6 +270,8 @@ def _description(model: Module, layer: Layer) -> LayerDescription:
             for direction, module in halves.items()
         },
         sequences=dict.fromkeys((ACTIVATION, OUTPUT_GRADIENT), _channels(layer, first)),
+        derived=derived,
+        note=reason,
         kind=_kind(first) if len(halves) == 1 else f"Bidirectional({_kind(first)})",
         settings=_settings(first),
     )
@@ -275,6 +281,19 @@ def _shape(module: Module, paths: tuple[Path, ...]) -> tuple[int, ...]:
     """That of the parameters joined along their last axis."""
     shapes = [variable(module, path).shape for path in paths]
     return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
+
+
+def _derived(layer: Layer, halves: Mapping[str, Module]) -> tuple[dict[str, int | None], str]:
+    """What is computed of a layer, to its channels; and why nothing is, or ""."""
+    if layer.cell is None or layer.units is None:
+        return {}, ""
+    try:
+        for rnn in halves.values():
+            flax_recurrence.traits(rnn, layer.cell, reverse=bool(rnn.reverse), starts=False)
+    except CannotDerive as reason:
+        return {}, f"its gradient through time, gates and cell state aren't computed: {reason}"
+    units = layer.units * len(halves)
+    return {**default_channels(layer.cell, units, units)}, ""
 
 
 def _channels(layer: Layer, module: Module) -> int | None:

@@ -20,6 +20,7 @@ from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import taps
 from tb_rnn_plugin.capture.flax import layers as flax_layers
 from tb_rnn_plugin.capture.flax.sink import Sink
+from tb_rnn_plugin.capture.recurrences import Derivation
 
 Module: TypeAlias = Any
 Optimizer: TypeAlias = Any
@@ -126,9 +127,8 @@ class FlaxTaps(taps.Taps):
         bptt: bool = True,
     ) -> None:
         super().__init__(every=every, samples=samples, quantities=quantities, bptt=bptt)
-        self.leave_out_derived("of Flax's layers the input isn't recorded")
         self._layers = layers
-        self._sink = Sink()
+        self._sink = Sink(Derivation(quantities=self.derived, samples=samples))
         self._tapped: list[tuple[Any, Any]] = [(m, tap) for tap, m in taps_of(model, layers, self._sink)]
         if optimizer is not None and self.wants(record.WEIGHT_GRADIENTS):
             halves = {(tap.layer, tap.direction): tap.half for _, tap in self._tapped}
@@ -229,8 +229,9 @@ def _tapped_class(base: Any) -> Any:
     def call(self: Module, *arguments: Any, **options: Any) -> Any:
         watching = [(tap, tap.weights(self)) for tap in _taps(self)]
         output = base.__call__(self, *arguments, **options)
+        named = {"inputs": arguments[0], **options} if arguments else options
         for tap, weights in watching:
-            output = tap.sink.watch(tap, self, weights, output, options)
+            output = tap.sink.watch(tap, self, weights, output, named)
         return output
 
     def update(self: Optimizer, *arguments: Any, **options: Any) -> Any:

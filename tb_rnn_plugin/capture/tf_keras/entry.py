@@ -65,7 +65,7 @@ def attach(
         quantities: What is recorded; left out: everything.
         keep_inputs: Whether each layer's input, initial state and mask are kept too, in the `inputs` of the taps; not
             in graph mode.
-        bptt: Whether gradients through time, gates and cell states are computed; not in graph mode.
+        bptt: Whether gradients through time, gates and cell states are computed.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -124,7 +124,7 @@ def capture(
         loss: In place of the compiled loss: a tf_keras loss, its name, or a callable (y, prediction) → loss. What
             layers add by regularisation is added.
         clipped: Whether weight gradients are clipped as the compiled optimizer would clip them.
-        bptt: Whether gradients through time, gates and cell states are to be computed; not in graph mode.
+        bptt: Whether gradients through time, gates and cell states are to be computed.
 
     Raises:
         TypeError: If an argument is of the wrong type.
@@ -206,7 +206,7 @@ def _fixed_pass(
     derivation: Derivation | None,
 ) -> TfKerasPass | tf1_graph_pass.GraphPass:
     if tf1_graph.is_graph_model(model):
-        return tf1_graph_pass.GraphPass(model, layers, batch, training=training, loss=loss)
+        return tf1_graph_pass.GraphPass(model, layers, batch, training=training, loss=loss, derivation=derivation)
     x, y, sample_weight = (tf.nest.map_structure(_tensor, part) for part in batch)
     of_prediction = _loss_of(model, x, y, sample_weight, loss)
     # A graph has random numbers of its own: those of the user's eager steps stay what they would have been.

@@ -15,6 +15,7 @@ from tf_keras.api._v1.keras.backend import get_session
 from tb_rnn_plugin import record
 from tb_rnn_plugin.capture.keras import layers as keras_layers
 from tb_rnn_plugin.capture.keras.layers import Array, RecordedLayer
+from tb_rnn_plugin.capture.keras.recurrence import Recurrences
 from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
 
 Model: TypeAlias = Any
@@ -24,6 +25,8 @@ Session: TypeAlias = Any
 Matrices: TypeAlias = Mapping[tuple[str, str], Array]
 #: For each layer, each of its tapped layers and each call of that: the tensors that are recorded.
 Outputs: TypeAlias = list[list[list[list[Tensor]]]]
+#: In the same order: what each call was given, by the names of `keras_layers`; nothing where that is of no use.
+Given: TypeAlias = list[list[list[Mapping[str, Tensor]]]]
 
 _TRAINING_MODULE = "tf_keras.src.engine.training_v1"
 
@@ -57,6 +60,7 @@ class Gradients:
         self,
         layers: Sequence[RecordedLayer],
         outputs: Outputs,
+        given: Given,
         variables: Sequence[Mapping[tuple[str, str], Variable]],
         loss: Tensor,
         scale: Tensor | None,
@@ -66,6 +70,7 @@ class Gradients:
         Args:
             layers: The layers to be recorded.
             outputs: What they gave out.
+            given: What they were given.
             variables: For each layer those of which the gradient is wanted.
             loss: What the gradients are of.
             scale: By what the loss is multiplied against underflow; None for 1.
@@ -73,7 +78,13 @@ class Gradients:
         self._layers = layers
         with loss.graph.as_default():
             gradients = _gradients(loss, tf.nest.flatten((outputs, list(variables))), scale)
-            parts = [[[_part(call, gradients) for call in of_part] for of_part in of_layer] for of_layer in outputs]
+            parts = [
+                [
+                    [_part(*call, gradients) for call in zip(*of_part, strict=True)]
+                    for of_part in zip(*layer, strict=True)
+                ]
+                for layer in zip(outputs, given, strict=True)
+            ]
         calls = [[call for call in zip(*of_layer, strict=True) if all(call)] for of_layer in parts]
         of_variables = [
             {key: gradients[id(variable)] for key, variable in of_layer.items() if id(variable) in gradients}
@@ -83,15 +94,20 @@ class Gradients:
         self._structure = calls, of_variables
         self.tensors: list[Tensor] = tf.nest.flatten(self._structure)
 
-    def records(self, values: Sequence[Array], weights: Sequence[Matrices]) -> list[record.LayerRecord]:
+    def records(
+        self, values: Sequence[Array], weights: Sequence[Matrices], recurrences: Recurrences
+    ) -> list[record.LayerRecord]:
         """The records of a run.
 
         Args:
             values: What the `tensors` were, in their order.
             weights: What the layers' variables were.
+            recurrences: What is computed of the layers.
         """
         calls, gradients = tf.nest.pack_sequence_as(self._structure, list(values))
-        return keras_layers.Pass(calls, weights, gradients).records(self._layers)
+        made = keras_layers.Pass(calls, weights, gradients)
+        inputs = made.inputs(self._layers) if recurrences.wanted else {}
+        return recurrences.added(made.records(self._layers), inputs)
 
 
 def loss_scale(model: Model) -> Tensor | None:
@@ -109,10 +125,12 @@ def _gradients(loss: Tensor, sources: Sequence[Tensor], scale: Tensor | None) ->
     return found if scale is None else {key: tf.cast(gradient, scale.dtype) / scale for key, gradient in found.items()}
 
 
-def _part(outputs: Sequence[Tensor], gradients: Mapping[int, Tensor]) -> dict[str, Tensor]:
+def _part(outputs: Sequence[Tensor], given: Mapping[str, Tensor], gradients: Mapping[int, Tensor]) -> dict[str, Tensor]:
     """The tensors of one call; none if the loss doesn't depend on it, or nothing is recorded of it."""
     if not any(id(output) in gradients for output in outputs):
         return {}
     of_output, *of_states = (gradients[id(o)] if id(o) in gradients else tf.zeros_like(o) for o in outputs)
     states = {f"{keras_layers.STATE_GRADIENT}{index}": gradient for index, gradient in enumerate(of_states)}
-    return {ACTIVATION: outputs[0], OUTPUT_GRADIENT: of_output, **states}
+    # A copy, since a session fetches nothing that it is fed.
+    copies = {name: tf.identity(tensor) for name, tensor in given.items()}
+    return {ACTIVATION: outputs[0], OUTPUT_GRADIENT: of_output, **states, **copies}

@@ -4,8 +4,9 @@ What is added to the graph for a model stays there; so that a graph doesn't grow
 """
 
 import contextlib
+import inspect
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,7 +17,10 @@ from tensorflow.python.ops import control_flow_util_v2  # there is no public way
 from tb_rnn_plugin import record
 from tb_rnn_plugin.capture.keras.layers import Array, Layer, RecordedLayer
 from tb_rnn_plugin.capture.keras.override import Method, Override
-from tb_rnn_plugin.capture.tf_keras.graph import Gradients, Outputs, loss_scale, session_of
+from tb_rnn_plugin.capture.keras.recurrence import Recurrences
+from tb_rnn_plugin.capture.keras.tensorflow.recorder import inputs_of
+from tb_rnn_plugin.capture.recurrences import Derivation
+from tb_rnn_plugin.capture.tf_keras.graph import Given, Gradients, Outputs, loss_scale, session_of
 from tb_rnn_plugin.capture.tf_keras.loss import Loss, callable_loss, total_loss
 from tb_rnn_plugin.capture.tf_keras.own_pass import random_generators
 from tb_rnn_plugin.capture.tf_keras.taps import converting
@@ -38,6 +42,7 @@ class GraphPass:
         *,
         training: bool,
         loss: Loss | str | None,
+        derivation: Derivation | None = None,
     ) -> None:
         """Prepares the pass.
 
@@ -47,6 +52,7 @@ class GraphPass:
             batch: Input, targets and sample weights, as numpy arrays.
             training: Whether the model runs in training mode.
             loss: In place of the compiled loss.
+            derivation: What is computed of recurrent layers; None: nothing.
 
         Raises:
             TypeError: If `loss` is neither a callable nor the name of a loss.
@@ -67,6 +73,7 @@ class GraphPass:
             x, _, _ = model._standardize_user_data(x)  # noqa: SLF001
         self._model = model
         self._layers = layers
+        self._recurrences = Recurrences(layers, derivation)
         self._arrays = [
             [None if array is None else np.asarray(array) for array in tf.nest.flatten(part)]
             for part in (x, y, sample_weight)
@@ -85,16 +92,18 @@ class GraphPass:
             # Were a session run before Keras has its own gradients, the model could not be trained any more.
             self._model._make_train_function()  # noqa: SLF001  # it does nothing where there is one
         fetches = self._added.gradients.tensors, [layer.variables for layer in self._layers]
-        return self._added.gradients.records(*session_of(self._model).run(fetches, feeds))
+        values, weights = session_of(self._model).run(fetches, feeds)
+        return self._added.gradients.records(values, weights, self._recurrences)
 
     def _used_again(self, loss: Loss | None, *, training: bool) -> "_Added":
         compiled = self._model.total_loss.name if loss is None else loss  # which is another one after compile
         kinds = tuple((a.dtype.kind, a.ndim) if a is not None else None for part in self._arrays for a in part)
-        key = (compiled, training, kinds, *(layer.name for layer in self._layers))
+        derives = self._recurrences.wanted
+        key = (compiled, training, derives, kinds, *(layer.name for layer in self._layers))
         added = _added.setdefault(self._model, {})
         if key not in added:
             with self._model.inputs[0].graph.as_default():
-                added[key] = _Added(self._model, self._layers, self._arrays, loss, training=training)
+                added[key] = _Added(self._model, self._layers, self._arrays, loss, training=training, derives=derives)
         return added[key]
 
 
@@ -114,13 +123,14 @@ class _Added:
         loss: Loss | None,
         *,
         training: bool,
+        derives: bool,
     ) -> None:
         inputs = [tf.compat.v1.placeholder(tensor.dtype, tensor.shape) for tensor in model.inputs]
         targets, weights = ([_placeholder(array) for array in part] for part in arrays[1:])
         self.placeholders = inputs, targets, weights
         structure = getattr(model, "_nested_inputs", None)
         x = inputs if structure is None else tf.nest.pack_sequence_as(structure, inputs)
-        with _untouched(model), _all_intermediates(), _collected(layers) as outputs:
+        with _untouched(model), _all_intermediates(), _collected(layers, derives=derives) as (outputs, given):
             prediction = model(x, training=training)
             if loss is None:
                 value = _compiled_loss(model, inputs, prediction, targets, weights)
@@ -128,17 +138,26 @@ class _Added:
                 y, sample_weight = (part[0] if len(part) == 1 else part for part in (targets, weights))
                 value = total_loss(model, loss, y, prediction, sample_weight)
             variables = [layer.variables for layer in layers]  # frozen ones too
-            self.gradients = Gradients(layers, outputs, variables, value, loss_scale(model))
+            self.gradients = Gradients(layers, outputs, given, variables, value, loss_scale(model))
 
 
 @contextlib.contextmanager
-def _collected(layers: Sequence[RecordedLayer]) -> Iterator[Outputs]:
-    """What the layers give out from here on; empty until they are called."""
+def _collected(layers: Sequence[RecordedLayer], *, derives: bool) -> Iterator[tuple[Outputs, Given]]:
+    """What the layers give out and are given from here on; empty until they are called.
+
+    Args:
+        layers: The layers.
+        derives: Whether anything is computed from what they are given.
+    """
     outputs: Outputs = [[[] for _ in layer.tapped] for layer in layers]
+    given: Given = [[[] for _ in layer.tapped] for layer in layers]
     overrides: list[Override] = []
 
-    def keep(recorded: RecordedLayer, layer: Layer, calls: list[list[Tensor]]) -> Override:
+    def keep(
+        recorded: RecordedLayer, layer: Layer, calls: list[list[Tensor]], inputs: list[Mapping[str, Tensor]]
+    ) -> Override:
         def make(call: Method) -> Method:
+            signature = inspect.signature(call)
             converted = converting(layer, call)
 
             @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
@@ -146,6 +165,8 @@ def _collected(layers: Sequence[RecordedLayer]) -> Iterator[Outputs]:
                 returned = converted(*args, **kwargs)
                 tensors = tf.nest.flatten(returned)
                 calls.append([tensors[index] for index in recorded.kept(tensors)])
+                is_of_use = derives and recorded.keeps_inputs
+                inputs.append(inputs_of(layer, signature.bind(*args, **kwargs).arguments) if is_of_use else {})
                 return returned
 
             return kept  # type: ignore[no-any-return]
@@ -153,9 +174,9 @@ def _collected(layers: Sequence[RecordedLayer]) -> Iterator[Outputs]:
         return Override(layer, "call", make)
 
     try:
-        for recorded, of_layer in zip(layers, outputs, strict=True):
-            overrides += [keep(recorded, *pair) for pair in zip(recorded.tapped, of_layer, strict=True)]
-        yield outputs
+        for recorded, of_layer, inputs in zip(layers, outputs, given, strict=True):
+            overrides += [keep(recorded, *of_part) for of_part in zip(recorded.tapped, of_layer, inputs, strict=True)]
+        yield outputs, given
     finally:
         for override in reversed(overrides):
             override.undo()

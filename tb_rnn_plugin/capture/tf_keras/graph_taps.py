@@ -1,6 +1,7 @@
 """Taps on tf_keras models in TensorFlow 1's graph mode: what is fetched beside the losses of a training step."""
 
 import functools
+import inspect
 import warnings
 import weakref
 from collections.abc import Collection, Iterator, Sequence
@@ -10,9 +11,12 @@ import tensorflow as tf
 
 from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import taps
+from tb_rnn_plugin.capture.keras import layers as keras_layers
 from tb_rnn_plugin.capture.keras.layers import Array, RecordedLayer
 from tb_rnn_plugin.capture.keras.override import Method, Override
-from tb_rnn_plugin.capture.tf_keras.graph import Gradients, Outputs, Tensor, Variable, loss_scale, weights_of
+from tb_rnn_plugin.capture.keras.recurrence import Recurrences
+from tb_rnn_plugin.capture.recurrences import Derivation
+from tb_rnn_plugin.capture.tf_keras.graph import Given, Gradients, Outputs, Tensor, Variable, loss_scale, weights_of
 
 Model: TypeAlias = Any
 Function: TypeAlias = Any
@@ -47,12 +51,12 @@ class GraphTaps(taps.Taps):
             ValueError: If the model isn't compiled.
         """
         super().__init__(every=every, samples=samples, quantities=quantities, bptt=bptt)
-        self.leave_out_derived("in graph mode what a layer is given isn't recorded")
         if getattr(model, "optimizer", None) is None:
             raise ValueError("model: it isn't compiled, so in graph mode it has no training step; compile it first.")
         self.armed = False
         self._model = model
         self._layers = layers
+        self._recurrences = Recurrences(layers, Derivation(quantities=self.derived, samples=samples))
         self._error: Exception | None = None
         self._said: set[str] = set()
         self._fetched: _Fetched | None = None
@@ -88,7 +92,7 @@ class GraphTaps(taps.Taps):
                 )
             return []
         self._say_missing(self._fetched.gradients)
-        return self._fetched.gradients.records(values, self._weights)
+        return self._fetched.gradients.records(values, self._weights, self._recurrences)
 
     def detach(self) -> None:
         """Takes the taps off; what was added to the graph stays there."""
@@ -123,7 +127,8 @@ class GraphTaps(taps.Taps):
 
     def _gradients(self, loss: Tensor) -> Gradients:
         of_weights = self.wants(record.WEIGHT_GRADIENTS)
-        key = (loss.name, of_weights, *(layer.name for layer in self._layers))
+        derives = self._recurrences.wanted
+        key = (loss.name, of_weights, derives, *(layer.name for layer in self._layers))
         added = _added.setdefault(self._model, {})
         if key not in added:
             # Keras takes gradients through the loops above these, and through no others.
@@ -135,12 +140,14 @@ class GraphTaps(taps.Taps):
             with loss.graph.as_default():
                 scale = loss_scale(self._model)
             outputs = _trained(_outputs(self._layers), list(trained.values()))
-            added[key] = Gradients(self._layers, outputs, variables, loss, scale)
+            given = _given(self._layers, derives=derives)
+            added[key] = Gradients(self._layers, outputs, given, variables, loss, scale)
         return added[key]
 
     def _read_weights(self) -> None:
         """Reads them before the step, which changes them."""
-        if self.armed and self._fetched is not None and self.wants(record.WEIGHTS):
+        wanted = self._recurrences.wanted or self.wants(record.WEIGHTS)
+        if self.armed and self._fetched is not None and wanted:
             self._weights = weights_of(self._model, self._layers)
 
     def _say_missing(self, gradients: Gradients) -> None:
@@ -210,6 +217,34 @@ def _outputs(layers: Sequence[RecordedLayer]) -> Outputs:
         [[[tensors[index] for index in layer.kept(tensors)] for tensors in of_part] for of_part in of_layer]
         for layer, of_layer in zip(layers, returned, strict=True)
     ]
+
+
+def _given(layers: Sequence[RecordedLayer], *, derives: bool) -> Given:
+    """What the calls of the layers in the model's own graph were given, as far as anything is computed from it."""
+    return [
+        [
+            [_inputs(tapped, node) if derives and layer.keeps_inputs else {} for node in tapped._inbound_nodes]  # noqa: SLF001
+            for tapped in layer.tapped
+        ]
+        for layer in layers
+    ]
+
+
+def _inputs(layer: Any, node: Any) -> dict[str, Tensor]:
+    """What one call was given. A mask that was passed by hand is noted nowhere: that of the sequences is taken."""
+    arguments = inspect.signature(layer.call).bind(*node.call_args, **node.call_kwargs).arguments
+    # The initial states may come in one list with the sequences.
+    sequences, *states = tf.nest.flatten(next(iter(arguments.values())))
+    halves = [layer.forward_layer, layer.backward_layer] if hasattr(layer, "forward_layer") else [layer]
+    if any(getattr(half, "stateful", False) for half in halves):
+        return {}  # what it goes on from is overwritten in the same run
+    mask = getattr(sequences, "_keras_mask", None)
+    states = states or tf.nest.flatten(arguments.get("initial_state") or [])
+    return {
+        keras_layers.INPUT: sequences,
+        **({} if mask is None else {keras_layers.MASK: mask}),
+        **{f"{keras_layers.INITIAL_STATE}{index}": state for index, state in enumerate(states)},
+    }
 
 
 def _trained(outputs: Outputs, variables: Sequence[Variable]) -> Outputs:

@@ -120,7 +120,7 @@ class Recorder:
                 kept: dict[str, Tensor] = {}
                 try:
                     if self._keep_inputs and recorded.keeps_inputs:
-                        kept = _inputs(layer, signature.bind(*args, **kwargs).arguments)
+                        kept = inputs_of(layer, signature.bind(*args, **kwargs).arguments)
                 except Exception as error:  # noqa: BLE001  # whatever goes wrong here must not end training
                     self.error = error
                 outputs = call(*args, **kwargs)
@@ -184,7 +184,7 @@ def release(stores: list[Store]) -> None:
     stores[:] = [store for store in stores if store.used]
 
 
-def _inputs(layer: Layer, arguments: Mapping[str, Any]) -> dict[str, Tensor]:
+def inputs_of(layer: Layer, arguments: Mapping[str, Any]) -> dict[str, Tensor]:
     """What a call was given: its input, mask and initial states, where there are any (zeros are not written out)."""
     # In tf_keras the initial states may come in one list with the sequences.
     sequences, *given = keras.tree.flatten(next(iter(arguments.values())))
