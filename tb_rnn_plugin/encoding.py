@@ -21,7 +21,7 @@ from tb_rnn_plugin.rnn_data_pb2 import (
     Measure,
     QuantitySummary,
 )
-from tb_rnn_plugin.summary_statistics import quantity_summary
+from tb_rnn_plugin.statistics.summary_statistics import quantity_summary
 
 DType = Literal["float32", "bfloat16"]
 DTYPES: tuple[DType, ...] = get_args(DType)

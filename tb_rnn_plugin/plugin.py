@@ -1,4 +1,4 @@
-"""TBPlugin: parses a request, asks query.py, answers. Documented in http_api.md.
+"""TBPlugin: parses a request, asks serving/query.py, answers. Documented in http_api.md.
 
 Each `_x` route parses and answers; its `x_impl` takes and returns plain values.
 """
@@ -12,19 +12,22 @@ from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import Request, Response
 
-from tb_rnn_plugin import __version__, metadata, parameters
-from tb_rnn_plugin.array_answer import Entry, arrays_impl, missing_json, packed
-from tb_rnn_plugin.array_layout import EmptyRegionError, Layout
-from tb_rnn_plugin.binned_histograms import Block, Histogram, binned_histograms
-from tb_rnn_plugin.block_statistics import block_statistics
-from tb_rnn_plugin.channel_order import ChannelOrder, channel_order
+from tb_rnn_plugin import __version__, metadata
 from tb_rnn_plugin.diagnostics.catalogue import UPDATE_RATIO
 from tb_rnn_plugin.encoding import ArrayKey
-from tb_rnn_plugin.health_answer import health_answer
-from tb_rnn_plugin.history_data import HistoryData
-from tb_rnn_plugin.newest_cache import NewestCache
-from tb_rnn_plugin.profiles_answer import profiles_answer
-from tb_rnn_plugin.query import (
+from tb_rnn_plugin.record import MATRIX_QUANTITIES
+from tb_rnn_plugin.rnn_data_pb2 import Layer, QuantitySummary
+from tb_rnn_plugin.serving import parameters
+from tb_rnn_plugin.serving.array_answer import Entry, arrays_impl, missing_json, packed
+from tb_rnn_plugin.serving.array_layout import EmptyRegionError, Layout
+from tb_rnn_plugin.serving.binned_histograms import Block, Histogram, binned_histograms
+from tb_rnn_plugin.serving.block_statistics import block_statistics
+from tb_rnn_plugin.serving.channel_order import ChannelOrder, channel_order
+from tb_rnn_plugin.serving.health_answer import health_answer
+from tb_rnn_plugin.serving.history_data import HistoryData
+from tb_rnn_plugin.serving.newest_cache import NewestCache
+from tb_rnn_plugin.serving.profiles_answer import profiles_answer
+from tb_rnn_plugin.serving.query import (
     KeptStep,
     Listing,
     NotFoundError,
@@ -32,12 +35,10 @@ from tb_rnn_plugin.query import (
     SeriesKey,
     SummaryStep,
 )
-from tb_rnn_plugin.record import MATRIX_QUANTITIES
-from tb_rnn_plugin.responses import bytes_answer, digest, experiment_of, json_answer, revalidated, route
-from tb_rnn_plugin.rnn_data_pb2 import Layer, QuantitySummary
-from tb_rnn_plugin.static_files import ENTRY, static_answer
-from tb_rnn_plugin.timescales_answer import timescales_answer
-from tb_rnn_plugin.update_ratios import update_ratios
+from tb_rnn_plugin.serving.responses import bytes_answer, digest, experiment_of, json_answer, revalidated, route
+from tb_rnn_plugin.serving.static_files import ENTRY, static_answer
+from tb_rnn_plugin.serving.timescales_answer import timescales_answer
+from tb_rnn_plugin.serving.update_ratios import update_ratios
 
 _ORDERS_CACHED = 512
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tb_rnn_plugin import directory_writer, event_writer
 from tb_rnn_plugin.capture import frameworks
 from tb_rnn_plugin.capture.taps import Taps
 from tb_rnn_plugin.derivation import completed_at_once
@@ -30,11 +29,12 @@ from tb_rnn_plugin.diagnosis import (
 )
 from tb_rnn_plugin.diagnostics.finding import Finding
 from tb_rnn_plugin.diagnostics.thresholds import DEFAULT, Thresholds
-from tb_rnn_plugin.directory_writer import close
 from tb_rnn_plugin.encoding import DTYPES, DType
 from tb_rnn_plugin.event_reader import read_records
 from tb_rnn_plugin.record import LayerRecord
-from tb_rnn_plugin.summary_events import Write
+from tb_rnn_plugin.writing import directory_writer, event_writer
+from tb_rnn_plugin.writing.directory_writer import close
+from tb_rnn_plugin.writing.summary_events import Write
 
 if TYPE_CHECKING:
     from tb_rnn_plugin.capture.keras.entry import KerasCallback

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from tb_rnn_plugin.array_layout import EmptyRegionError, Layout, channel_norms, lay_out, marginals
 from tb_rnn_plugin.record import FloatArray
+from tb_rnn_plugin.serving.array_layout import EmptyRegionError, Layout, channel_norms, lay_out, marginals
 from tests.test_magnitudes import mean_magnitude
 from tests.test_pooling import brute_force
 

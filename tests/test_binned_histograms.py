@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tb_rnn_plugin.binned_histograms import histogram
+from tb_rnn_plugin.serving.binned_histograms import histogram
 from tests import logs
 from tests.serving import TensorBoard
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tb_rnn_plugin.block_statistics import block_statistics
-from tb_rnn_plugin.query import SummaryStep
 from tb_rnn_plugin.rnn_data_pb2 import QuantitySummary, Statistics
+from tb_rnn_plugin.serving.block_statistics import block_statistics
+from tb_rnn_plugin.serving.query import SummaryStep
 from tests import logs
 from tests.serving import TensorBoard
 

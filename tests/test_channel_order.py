@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tb_rnn_plugin.channel_order import MEASURES, Measure, channel_order
 from tb_rnn_plugin.record import FloatArray
+from tb_rnn_plugin.serving.channel_order import MEASURES, Measure, channel_order
 
 
 def gradients(seed: int, timesteps: int = 30, channels: int = 12) -> FloatArray:

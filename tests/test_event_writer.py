@@ -17,12 +17,13 @@ from tensorboard.compat.proto import event_pb2
 from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
 from tensorboard.summary.writer import record_writer
 
-from tb_rnn_plugin import directory_writer, event_writer, rnn_summary
-from tb_rnn_plugin.directory_writer import DirectoryWriter
+from tb_rnn_plugin import rnn_summary
 from tb_rnn_plugin.event_file import read_events
 from tb_rnn_plugin.record import LayerRecord
 from tb_rnn_plugin.recurrence.layer import CannotDerive, Recurrence
-from tb_rnn_plugin.summary_events import Write
+from tb_rnn_plugin.writing import directory_writer, event_writer
+from tb_rnn_plugin.writing.directory_writer import DirectoryWriter
+from tb_rnn_plugin.writing.summary_events import Write
 
 
 def record(value: float = 0.0, name: str = "lstm", size: int = 4) -> LayerRecord:

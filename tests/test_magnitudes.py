@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tb_rnn_plugin.magnitudes import FiniteRange, finite_range, magnitude_sums
 from tb_rnn_plugin.record import FloatArray
+from tb_rnn_plugin.serving.magnitudes import FiniteRange, finite_range, magnitude_sums
 
 
 def special(seed: int, rows: int, columns: int) -> FloatArray:

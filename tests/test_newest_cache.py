@@ -1,4 +1,4 @@
-from tb_rnn_plugin.newest_cache import NewestCache
+from tb_rnn_plugin.serving.newest_cache import NewestCache
 
 
 def test_only_the_newest_version_of_the_latest_used_keys_is_remembered() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tb_rnn_plugin import __version__, metadata, plugin, static_files
-from tb_rnn_plugin.query import ListedRun, ListedSeries, Listing, SeriesKey
+from tb_rnn_plugin import __version__, metadata, plugin
 from tb_rnn_plugin.record import LayerRecord
 from tb_rnn_plugin.rnn_data_pb2 import QuantitySummary, SeriesMetadata
+from tb_rnn_plugin.serving import static_files
+from tb_rnn_plugin.serving.query import ListedRun, ListedSeries, Listing, SeriesKey
 from tests import logs
 from tests.serving import TensorBoard, decoded, wait_for
 from tests.test_pooling import brute_force

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tb_rnn_plugin.pooling import block_length, pool
 from tb_rnn_plugin.record import FloatArray
+from tb_rnn_plugin.serving.pooling import block_length, pool
 
 
 def brute_force(array: FloatArray, row_block: int, column_block: int) -> FloatArray:

@@ -8,10 +8,11 @@ import pytest
 from tensorboard import errors
 from tensorboard.data import provider
 
-from tb_rnn_plugin import encoding, metadata, query
+from tb_rnn_plugin import encoding, metadata
 from tb_rnn_plugin.encoding import ArrayKey
-from tb_rnn_plugin.query import NotFoundError, RnnData, SeriesKey
 from tb_rnn_plugin.record import FloatArray, LayerRecord
+from tb_rnn_plugin.serving import query
+from tb_rnn_plugin.serving.query import NotFoundError, RnnData, SeriesKey
 
 SERIES = SeriesKey("run", "lstm", "activation")
 LARGE = 40_000  # more than a blob has to hold, so that every sample is a blob of its own
@@ -105,7 +106,7 @@ def record(step: int, width: int) -> LayerRecord:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time that query.py sees; a second of it is how long it trusts a listing."""
     now = [0.0]
-    monkeypatch.setattr("tb_rnn_plugin.query.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("tb_rnn_plugin.serving.query.time.monotonic", lambda: now[0])
     return now
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tb_rnn_plugin import row_sums
 from tb_rnn_plugin.record import FloatArray
+from tb_rnn_plugin.statistics import row_sums
 
 RNG = np.random.default_rng(5)
 NORMAL = RNG.normal(size=(9, 300)).astype(np.float32)

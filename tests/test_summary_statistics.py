@@ -10,7 +10,7 @@ import pytest
 from tb_rnn_plugin import encoding
 from tb_rnn_plugin.record import FloatArray, LayerRecord
 from tb_rnn_plugin.rnn_data_pb2 import LinearHistogram, Statistics
-from tb_rnn_plugin.summary_statistics import (
+from tb_rnn_plugin.statistics.summary_statistics import (
     PROFILE_QUANTILES,
     array_statistics,
     even_sample,

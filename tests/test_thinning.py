@@ -2,7 +2,7 @@
 
 import pytest
 
-from tb_rnn_plugin.thinning import thinned
+from tb_rnn_plugin.serving.thinning import thinned
 
 
 @pytest.mark.parametrize(

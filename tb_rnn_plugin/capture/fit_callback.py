@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, cast
 
-from tb_rnn_plugin import event_writer, record
+from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import frameworks, layer_choice, taps
 from tb_rnn_plugin.capture.fit_findings import FitFindings
 from tb_rnn_plugin.capture.keras import layers as keras_layers
@@ -14,6 +14,7 @@ from tb_rnn_plugin.capture.recurrences import Derivation
 from tb_rnn_plugin.diagnostics.finding import Finding
 from tb_rnn_plugin.diagnostics.thresholds import DEFAULT, Thresholds
 from tb_rnn_plugin.encoding import DTYPES, DType
+from tb_rnn_plugin.writing import event_writer
 
 Model: TypeAlias = Any
 

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_rnn_plugin.record import FloatArray
-from tb_rnn_plugin.row_sums import column_squares, row_squares, rows_of
+from tb_rnn_plugin.statistics.row_sums import column_squares, row_squares, rows_of
 
 # Numbers that are worked on at once: they stay in the processor's cache from one operation to the next.
 _CHUNK = 64 * 1024

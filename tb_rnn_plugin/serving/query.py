@@ -16,7 +16,6 @@ from tensorboard.data import provider
 
 from tb_rnn_plugin import metadata
 from tb_rnn_plugin.encoding import ArrayKey, EncodingError, StoredArrays, decode_summary
-from tb_rnn_plugin.newest_cache import NewestCache
 from tb_rnn_plugin.quantity_names import (
     ACTIVATION,
     BPTT_GRADIENT,
@@ -29,6 +28,7 @@ from tb_rnn_plugin.quantity_names import (
 )
 from tb_rnn_plugin.record import MATRIX_QUANTITIES, FloatArray
 from tb_rnn_plugin.rnn_data_pb2 import QuantitySummary, SeriesMetadata
+from tb_rnn_plugin.serving.newest_cache import NewestCache
 
 # The provider samples when it loads; what it kept is all read.
 _ALL_KEPT = 10**6

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tb_rnn_plugin import cells
-from tb_rnn_plugin.histograms import Buckets, count_by_bucket, linear_histogram, magnitude_histogram
 from tb_rnn_plugin.record import MATRIX_QUANTITIES, FloatArray, LayerRecord
 from tb_rnn_plugin.rnn_data_pb2 import NormProfile, Statistics
-from tb_rnn_plugin.row_sums import (
+from tb_rnn_plugin.statistics.histograms import Buckets, count_by_bucket, linear_histogram, magnitude_histogram
+from tb_rnn_plugin.statistics.row_sums import (
     column_squares,
     exact_sum,
     row_magnitudes,

@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 from werkzeug import Request, Response
 
-from tb_rnn_plugin import cells, parameters
+from tb_rnn_plugin import cells
 from tb_rnn_plugin.diagnostics.absences import keep_gate_absence, unrecorded
 from tb_rnn_plugin.diagnostics.gradient_timescale import gradient_timescale
 from tb_rnn_plugin.diagnostics.memory import KEEP_GATES, timescale
-from tb_rnn_plugin.history_data import finite_or_none
 from tb_rnn_plugin.quantity_names import BPTT_GRADIENT, CELL_STATE_GRADIENT, GATE
-from tb_rnn_plugin.query import KeptStep, Listing, NotFoundError, ReadArray, RnnData, SeriesKey
 from tb_rnn_plugin.record import FloatArray
-from tb_rnn_plugin.responses import experiment_of, json_answer
 from tb_rnn_plugin.rnn_data_pb2 import Layer
+from tb_rnn_plugin.serving import parameters
+from tb_rnn_plugin.serving.history_data import finite_or_none
+from tb_rnn_plugin.serving.query import KeptStep, Listing, NotFoundError, ReadArray, RnnData, SeriesKey
+from tb_rnn_plugin.serving.responses import experiment_of, json_answer
 
 # What the keep gate multiplies on the way back in time.
 _GRADIENTS = {"lstm": CELL_STATE_GRADIENT, "gru": BPTT_GRADIENT}

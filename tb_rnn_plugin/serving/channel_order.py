@@ -6,8 +6,8 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from tb_rnn_plugin.magnitudes import finite_only, magnitude_sums
 from tb_rnn_plugin.record import FloatArray
+from tb_rnn_plugin.serving.magnitudes import finite_only, magnitude_sums
 
 Measure = Literal["magnitude", "first_active", "similarity"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)

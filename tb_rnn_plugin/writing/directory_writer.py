@@ -21,7 +21,7 @@ from tb_rnn_plugin.derivation import completed, without_recurrence
 from tb_rnn_plugin.diagnosis import RunDiagnosis
 from tb_rnn_plugin.event_file import FILE_VERSION, write_record
 from tb_rnn_plugin.record import LayerRecord
-from tb_rnn_plugin.summary_events import EventWriter, SummaryEvent, Write, events
+from tb_rnn_plugin.writing.summary_events import EventWriter, SummaryEvent, Write, events
 
 # Bounds the memory of what waits to be written: when as many writes are waiting, the training loop waits too.
 _MOST_WAITING = 8

@@ -10,9 +10,9 @@ from typing import Any
 from tensorboard.compat.proto import event_pb2
 
 from tb_rnn_plugin.diagnosis import of_writer
-from tb_rnn_plugin.directory_writer import directory_writer
 from tb_rnn_plugin.event_file import write_record
-from tb_rnn_plugin.summary_events import EventWriter, Write, completed_records, events, values
+from tb_rnn_plugin.writing.directory_writer import directory_writer
+from tb_rnn_plugin.writing.summary_events import EventWriter, Write, completed_records, events, values
 
 
 def resolve(writer: object) -> EventWriter:

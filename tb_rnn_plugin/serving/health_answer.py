@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from werkzeug import Request, Response
 
-from tb_rnn_plugin import parameters
 from tb_rnn_plugin.diagnostics.absences import absence
 from tb_rnn_plugin.diagnostics.catalogue import COLUMNS, KINDS
 from tb_rnn_plugin.diagnostics.finding import Finding
@@ -15,10 +14,11 @@ from tb_rnn_plugin.diagnostics.histories import LayerHistory
 from tb_rnn_plugin.diagnostics.judge import in_order, judge
 from tb_rnn_plugin.diagnostics.table import Row, row, rows, worst_severity
 from tb_rnn_plugin.diagnostics.thresholds import DEFAULT, Thresholds
-from tb_rnn_plugin.history_data import HistoryData, Loss, finite_or_none
-from tb_rnn_plugin.query import NotFoundError
-from tb_rnn_plugin.responses import experiment_of, json_answer
-from tb_rnn_plugin.thinning import thinned
+from tb_rnn_plugin.serving import parameters
+from tb_rnn_plugin.serving.history_data import HistoryData, Loss, finite_or_none
+from tb_rnn_plugin.serving.query import NotFoundError
+from tb_rnn_plugin.serving.responses import experiment_of, json_answer
+from tb_rnn_plugin.serving.thinning import thinned
 
 _STEPS_SHOWN = 200
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from tb_rnn_plugin import cells
-from tb_rnn_plugin.query import KeptStep, NotFoundError, ReadArray, RnnData, SeriesKey, SummaryStep
 from tb_rnn_plugin.record import FloatArray
+from tb_rnn_plugin.serving.query import KeptStep, NotFoundError, ReadArray, RnnData, SeriesKey, SummaryStep
 
 Block = tuple[str, str, str]
 Histogram = dict[str, Any]

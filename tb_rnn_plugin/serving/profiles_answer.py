@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from werkzeug import Request, Response
 
-from tb_rnn_plugin import parameters
-from tb_rnn_plugin.framing import framed, padded
-from tb_rnn_plugin.query import NotFoundError, RnnData, SeriesKey, SummaryStep
 from tb_rnn_plugin.record import MATRIX_QUANTITIES, FloatArray
-from tb_rnn_plugin.responses import bytes_answer, digest, experiment_of
 from tb_rnn_plugin.rnn_data_pb2 import NormProfile
-from tb_rnn_plugin.summary_statistics import PROFILE_QUANTILES
-from tb_rnn_plugin.thinning import thinned
+from tb_rnn_plugin.serving import parameters
+from tb_rnn_plugin.serving.framing import framed, padded
+from tb_rnn_plugin.serving.query import NotFoundError, RnnData, SeriesKey, SummaryStep
+from tb_rnn_plugin.serving.responses import bytes_answer, digest, experiment_of
+from tb_rnn_plugin.serving.thinning import thinned
+from tb_rnn_plugin.statistics.summary_statistics import PROFILE_QUANTILES
 
 MEAN = "mean"
 STATISTICS = (MEAN, *map(str, PROFILE_QUANTILES))

@@ -11,8 +11,8 @@ from tensorboard import errors, plugin_util
 from tensorboard.backend import http_util
 from werkzeug import Request, Response
 
-from tb_rnn_plugin.parameters import BadRequestError
-from tb_rnn_plugin.query import NotFoundError
+from tb_rnn_plugin.serving.parameters import BadRequestError
+from tb_rnn_plugin.serving.query import NotFoundError
 
 logger = logging.getLogger(__name__)
 

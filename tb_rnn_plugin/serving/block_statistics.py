@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tb_rnn_plugin.query import SummaryStep
 from tb_rnn_plugin.rnn_data_pb2 import LinearHistogram, MagnitudeHistogram, Statistics
+from tb_rnn_plugin.serving.query import SummaryStep
 
 _Block = tuple[str, str, str]
 

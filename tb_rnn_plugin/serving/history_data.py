@@ -10,8 +10,8 @@ from tensorboard.data import provider
 
 from tb_rnn_plugin.diagnostics.histories import LayerHistory, QuantityHistory, quantity_history
 from tb_rnn_plugin.diagnostics.thresholds import Thresholds
-from tb_rnn_plugin.newest_cache import NewestCache
-from tb_rnn_plugin.query import ListedRun, ListedSeries, Listing, NotFoundError, RnnData, SeriesKey
+from tb_rnn_plugin.serving.newest_cache import NewestCache
+from tb_rnn_plugin.serving.query import ListedRun, ListedSeries, Listing, NotFoundError, RnnData, SeriesKey
 
 _HISTORIES_CACHED = 1024
 # The data server answers them side by side; what is read is then decoded one by one.

@@ -10,12 +10,12 @@ import dataclasses
 
 import numpy as np
 
-from tb_rnn_plugin.channel_order import ChannelOrder, Measure
 from tb_rnn_plugin.encoding import DType
-from tb_rnn_plugin.magnitudes import magnitude_sums
-from tb_rnn_plugin.pooling import block_length, pool
 from tb_rnn_plugin.record import FloatArray
-from tb_rnn_plugin.row_sums import column_squares
+from tb_rnn_plugin.serving.channel_order import ChannelOrder, Measure
+from tb_rnn_plugin.serving.magnitudes import magnitude_sums
+from tb_rnn_plugin.serving.pooling import block_length, pool
+from tb_rnn_plugin.statistics.row_sums import column_squares
 
 _LARGEST = float(np.finfo(np.float32).max)
 

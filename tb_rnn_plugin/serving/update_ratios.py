@@ -5,8 +5,8 @@ from typing import Any
 
 from tb_rnn_plugin.diagnostics.catalogue import UPDATE_RATIO
 from tb_rnn_plugin.diagnostics.histories import update_ratio_of_a_step
-from tb_rnn_plugin.history_data import finite_or_none
-from tb_rnn_plugin.query import SummaryStep
+from tb_rnn_plugin.serving.history_data import finite_or_none
+from tb_rnn_plugin.serving.query import SummaryStep
 
 
 def update_ratios(summaries: Sequence[SummaryStep]) -> list[dict[str, Any]]:

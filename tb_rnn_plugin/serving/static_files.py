@@ -8,12 +8,12 @@ from tensorboard.backend import http_util
 from werkzeug import Request, Response
 from werkzeug.security import safe_join
 
-from tb_rnn_plugin.query import NotFoundError
-from tb_rnn_plugin.responses import revalidated
+from tb_rnn_plugin.serving.query import NotFoundError
+from tb_rnn_plugin.serving.responses import revalidated
 
 ENTRY = "index.js"
 
-_STATIC = Path(__file__).parent / "static"
+_STATIC = Path(__file__).parent.parent / "static"
 
 _NOT_BUILT = """\
 export function render() {

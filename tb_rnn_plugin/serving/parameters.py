@@ -6,13 +6,13 @@ from typing import Any
 
 from werkzeug import Request
 
-from tb_rnn_plugin.array_layout import Layout
-from tb_rnn_plugin.block_statistics import FIELDS, SCALAR_FIELDS
-from tb_rnn_plugin.channel_order import MEASURES
 from tb_rnn_plugin.diagnostics.catalogue import UPDATE_RATIO
 from tb_rnn_plugin.diagnostics.thresholds import DEFAULT, Thresholds
 from tb_rnn_plugin.encoding import DTYPES, ArrayKey
-from tb_rnn_plugin.query import SeriesKey
+from tb_rnn_plugin.serving.array_layout import Layout
+from tb_rnn_plugin.serving.block_statistics import FIELDS, SCALAR_FIELDS
+from tb_rnn_plugin.serving.channel_order import MEASURES
+from tb_rnn_plugin.serving.query import SeriesKey
 
 MOST_SERIES = 64
 MOST_STEPS = 1000
