@@ -144,7 +144,7 @@ class RnnPlugin(base_plugin.TBPlugin):
             ordered.append(like)
         if not wanted:
             raise NotFoundError(missing[0]["reason"])
-        etag = digest(repr((experiment[1], wanted, ordered, missing, layout)))
+        etag = digest(repr((__version__, experiment[1], wanted, ordered, missing, layout)))
         if request.if_none_match.contains(etag):
             return revalidated(request, Response(), etag)
         return self._answer_arrays(request, experiment, wanted, ordered, missing, layout, etag)

@@ -48,7 +48,8 @@ class LayerRecord:
         name: The layer's path in the model, with "/" between its parts.
         cell: "lstm", "gru", "rnn", or None for any other layer.
         units: The width of the hidden state; for an LSTM with a projection, that of the cell state.
-        directions: ("forward",) or ("forward", "backward").
+        directions: ("forward",), ("backward",) or ("forward", "backward"). What runs backward, from the last timestep
+            to the first, is in input time all the same.
         gates: Names of the blocks along the last axis of the weights, in their order. Left out: Keras's order for
             `cell`.
         sequences: Quantity to array (samples, timesteps, channels). The channels of a bidirectional layer are the
@@ -159,16 +160,16 @@ class LayerRecord:
         return slice(start, start + width)
 
     def gate(
-        self, gate: str, matrix: str = KERNEL, *, direction: str = cells.FORWARD, gradient: bool = False
+        self, gate: str, matrix: str = KERNEL, *, direction: str | None = None, gradient: bool = False
     ) -> FloatArray:
-        """One gate's block of a matrix, (…, units).
+        """One gate's block of a matrix, (…, units); of the first direction, if none is given.
 
         Raises:
             ValueError: If the record does not have that direction, matrix or gate.
         """
         by_direction = self.weight_gradients if gradient else self.weights
         try:
-            return cells.split_gates(by_direction[direction][matrix], self.gates)[gate]
+            return cells.split_gates(by_direction[direction or self.directions[0]][matrix], self.gates)[gate]
         except KeyError as missing:
             raise ValueError(
                 f"LayerRecord {self.name!r} has no {missing.args[0]!r}; directions are {tuple(by_direction)}, gates "

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from tb_rnn_plugin import cells
 
-_DIRECTIONS = ((cells.FORWARD,), (cells.FORWARD, cells.BACKWARD))
+_DIRECTIONS = ((cells.FORWARD,), (cells.BACKWARD,), (cells.FORWARD, cells.BACKWARD))
 
 
 def checked_name(name: object, argument: str) -> str:
@@ -77,7 +77,9 @@ def checked_directions(directions: Sequence[str]) -> tuple[str, ...]:
         ValueError: If it is anything else.
     """
     if not isinstance(directions, Sequence) or tuple(directions) not in _DIRECTIONS:
-        raise ValueError(f"directions: expected ('forward',) or ('forward', 'backward'), got {directions!r}.")
+        raise ValueError(
+            f"directions: expected ('forward',), ('backward',) or ('forward', 'backward'), got {directions!r}."
+        )
     return tuple(directions)
 
 

@@ -70,7 +70,9 @@ def recurrence_of(
     if mask is not None and mask.shape[:2] != inputs[INPUT].shape[:2]:
         raise CannotDerive(f"its mask {mask.shape} and its input {inputs[INPUT].shape} don't belong together")
     lengths = np.array(inputs[LENGTHS][kept], int) if LENGTHS in inputs else None
-    if lengths is not None and (len(lengths) != len(x) or lengths.min() < 0 or lengths.max() > x.shape[1]):
+    if lengths is not None and len(lengths) != len(x):
+        raise CannotDerive(f"{len(lengths)} lengths of {len(x)} sequences were given")
+    if lengths is not None and (lengths.min() < 0 or lengths.max() > x.shape[1]):
         raise CannotDerive(f"its sequences can't have {lengths.min()} to {lengths.max()} of {x.shape[1]} timesteps")
     halves = {}
     for index, (direction, of_direction) in enumerate(traits.items()):

@@ -18,12 +18,13 @@ def timescale(keep: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     timescale of the gradient where that decays exponentially (arXiv 2111.03282), and of nothing else.
 
     Args:
-        keep: (samples, timesteps, units), values from 0 to 1.
+        keep: (samples, timesteps, units), values from 0 to 1; 0 in all units where a timestep was left out, as padding
+            is: it does not count.
 
     Returns:
         (units,), in timesteps, from 1 on; Inf where the gate is 1.
     """
-    of_units = np.ascontiguousarray(keep.reshape(-1, keep.shape[-1]).T)  # numpy sorts rows twice as fast as columns
+    of_units = np.ascontiguousarray(keep[_acting(keep)].T)  # numpy sorts rows twice as fast as columns
     middle = np.median(of_units, axis=1).astype(np.float64)
     with np.errstate(divide="ignore"):
         return 1 / (1 - middle)
@@ -33,14 +34,22 @@ def cell_path(keep: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Π k_s from t+1 to T: how much of the state at t is left at T, by the way through the state alone.
 
     Args:
-        keep: (samples, timesteps, units), in the order in which the layer went through time.
+        keep: (samples, timesteps, units), in the order in which the layer went through time; 0 in all units where a
+            timestep was left out, over which the state is held.
 
     Returns:
         (samples, timesteps, units); 1 at the last timestep.
     """
     left = np.ones(keep.shape)
-    left[:, :-1] = np.cumprod(keep[:, :0:-1], axis=1, dtype=np.float64)[:, ::-1]
+    held = np.where(_acting(keep)[:, :, None], keep, 1)
+    left[:, :-1] = np.cumprod(held[:, :0:-1], axis=1, dtype=np.float64)[:, ::-1]
     return left
+
+
+def _acting(keep: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """At which timesteps of which samples the gate was there at all; a gate that is 0 throughout is."""
+    there = np.asarray(keep.any(axis=-1))
+    return there if there.any() else ~there
 
 
 def cell_path_horizon(keep: npt.NDArray[np.float32], share: float) -> npt.NDArray[np.float64]:

@@ -107,9 +107,6 @@ class Trajectory(abc.ABC):
 class Cell(abc.ABC):
     """The equations of a cell with its weights."""
 
-    #: How many states it carries from timestep to timestep.
-    states: int = 1
-
     def __init__(self, weights: Weights) -> None:
         self.weights = weights
 

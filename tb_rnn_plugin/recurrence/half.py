@@ -222,6 +222,7 @@ class Half:
             return None
         hidden = self._processed(self.output, reverse=self.traits.output_reversed)
         if self._mask is not None:
+            hidden = hidden.copy()  # of one sample it may still be the recorded array itself
             now = initial
             for t, there in enumerate(self._mask):
                 now = hidden[t] = np.where(there[:, None], hidden[t], now)

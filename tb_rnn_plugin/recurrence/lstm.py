@@ -46,8 +46,6 @@ INPUT, FORGET, CELL, OUTPUT = "input", "forget", "cell", "output"
 class LSTMCell(Cell):
     """LSTM of Keras, PyTorch and Flax."""
 
-    states = 2
-
     def __init__(
         self, weights: Weights, gates: Sequence[str], activation: Activation, recurrent_activation: Activation
     ) -> None:

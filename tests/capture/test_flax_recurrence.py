@@ -11,6 +11,8 @@ import pytest
 
 from tb_rnn_plugin import rnn_summary
 from tb_rnn_plugin.derivation import completed
+from tb_rnn_plugin.diagnostics.thresholds import DEFAULT
+from tb_rnn_plugin.log_histories import layer_histories
 from tb_rnn_plugin.record import LayerRecord
 from tb_rnn_plugin.recurrence.activations import ACTIVATIONS
 from tb_rnn_plugin.recurrence.half import CannotDerive
@@ -318,9 +320,9 @@ def test_reach_is_that_of_a_sequence_s_own_last_step() -> None:
     x = random(SAMPLES, TIMESTEPS, INPUTS, seed=9)
     recurrence = by_capture(of, net, x).recurrence
     assert recurrence is not None
-    np.testing.assert_allclose(recurrence.reach().hidden["forward"], reach(of, net, x), **TOLERANCE)
+    np.testing.assert_allclose(recurrence.reach().hidden["backward"], reach(of, net, x), **TOLERANCE)
     # Reversed it comes to the first timestep last: of a sequence's own, that is.
-    np.testing.assert_allclose(recurrence.reach(0).hidden["forward"], reach(of, net, x), **TOLERANCE)
+    np.testing.assert_allclose(recurrence.reach(0).hidden["backward"], reach(of, net, x), **TOLERANCE)
 
 
 @pytest.mark.framework_case("Flax nnx", "gradient through time: mixed precision, bfloat16")
@@ -331,7 +333,8 @@ def test_half_precision(kind: str) -> None:
         options |= {"param_dtype": jnp.bfloat16, "recurrent_kernel_init": nnx.initializers.zeros_init()}
     of = Case(kind, cell=options)
     net = Net(of)
-    assert flax_recurrence.traits(net.body, "rnn" if kind == PLAIN else "lstm", reverse=False, starts=True).half
+    known = {LSTM: "lstm", OPTIMIZED: "lstm", GRU: "gru", PLAIN: "rnn"}[kind]
+    assert flax_recurrence.traits(net.body, known, reverse=False, starts=False).half
     x = random(SAMPLES, TIMESTEPS, INPUTS, seed=9)
     wanted = expected(of, net, x)
     record = by_taps(of, net, x)
@@ -440,7 +443,7 @@ def test_only_what_is_asked_for_is_computed() -> None:
     ):
         with rnn_summary.attach(net, every=1, quantities=quantities, bptt=bptt) as taps:
             nnx.grad(lambda net: net(x))(net)
-            (arrived,) = vars(taps)["_sink"]._arrived.values()
+            ((_, arrived),) = vars(taps)["_sink"]._arrived.values()
             (record,) = taps.collect(0)
         assert set(done(record).sequences) == wanted
         assert (arrived[0].kept.inputs is None) == wanted.issubset({"activation", "output_gradient"})
@@ -467,3 +470,47 @@ def test_written_and_read_back(tmp_path: Path) -> None:
     assert record.gates == ("reset", "update", "candidate")
     for quantity in ("activation", "bptt_gradient", "gate/reset", "gate/update", "gate/candidate"):
         np.testing.assert_allclose(record.sequences[quantity], wanted[quantity][:KEPT], **TOLERANCE, err_msg=quantity)
+
+
+def test_a_layer_that_runs_backward_is_judged_from_its_own_end(tmp_path: Path) -> None:
+    """Its last state belongs to the first timestep: a gradient that fades from there on does not reach far."""
+    rnn = nnx.RNN(made_cell(GRU, 3), reverse=True)
+    last = rnn.cell.hidden_features
+
+    class Last(nnx.Module):
+        def __init__(self) -> None:
+            self.rnn = rnn
+
+        def __call__(self, x: Any) -> Any:
+            return self.rnn(x)[:, -1]  # as the layer returns it, in its own order
+
+    x = random(SAMPLES, 40, INPUTS, seed=4)
+    (record,) = rnn_summary.capture(Last(), x, np.zeros((SAMPLES, last)), loss=lambda made, _: made**2)
+    assert record.directions == ("backward",)
+    norms = np.linalg.norm(record.sequences["bptt_gradient"], axis=-1).mean(axis=0)
+    assert norms.argmax() == 0
+    rnn_summary.write(record, step=0, writer=tmp_path)
+    rnn_summary.close()
+    (layer,) = layer_histories(tmp_path, DEFAULT)
+    ((_, _, horizon),) = layer.series("gradient_horizon")
+    assert horizon.values.tolist() == [np.flatnonzero(norms >= 0.01 * norms.max()).max()]
+    assert horizon.values[0] < 30
+
+
+def test_what_arrives_is_of_the_call_it_was_compiled_with() -> None:
+    """An evaluation that is traced later, with other lengths or without, changes nothing in what training leaves."""
+    of = Case(GRU, both=True, masked=True)
+    net = Net(of)
+    x = random(SAMPLES, TIMESTEPS, INPUTS, seed=9)
+    optimizer = nnx.Optimizer(net, optax.sgd(0.0), wrt=nnx.Param)
+
+    @nnx.jit  # type: ignore[untyped-decorator]
+    def train(net: Any, optimizer: Any, given: Any) -> None:
+        optimizer.update(net, nnx.grad(lambda net: net(*given))(net))
+
+    with rnn_summary.attach(net, every=1, samples=KEPT, optimizer=optimizer, quantities=EVERYTHING) as taps:
+        for step in range(2):
+            train(net, optimizer, arguments(of, x))
+            (record,) = taps.collect(step)
+            check(done(record), expected(of, net, x))
+            nnx.jit(lambda net, x: net(x, None, of.carry()))(net, x)

@@ -136,7 +136,7 @@ def test_stacked_cells_and_directions_that_differ_have_a_record_each() -> None:
     found = keras_layers.find(both)
     assert [(layer.name, layer.cell, layer.directions) for layer in found] == [
         ("both/forward_one", "lstm", ("forward",)),
-        ("both/two", "gru", ("forward",)),
+        ("both/two", "gru", ("backward",)),
     ]
     one = layers.LSTM(2, name="x")
     both = layers.Bidirectional(one, backward_layer=layers.LSTM(3, go_backwards=True, name="forward_x"), name="both")

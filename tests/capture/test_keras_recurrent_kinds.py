@@ -116,7 +116,7 @@ def of_two_kinds(layer: Any, x: Tensor) -> tuple[Tensor, dict[str, Expected]]:
     out = merged(layer.merge_mode, forward.sequence, backward.sequence)
     return as_returned(layer, out), {
         **expected(f"{layer.name}/{layer.forward_layer.name}", {"forward": forward}),
-        **expected(f"{layer.name}/{layer.backward_layer.name}", {"forward": backward}),
+        **expected(f"{layer.name}/{layer.backward_layer.name}", {"backward": backward}),
     }
 
 

@@ -64,6 +64,7 @@ class Case:
     both: bool = False
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     masked: bool = False
+    by_hand: bool = False
     starts: bool = False
 
     def model(self) -> Any:
@@ -71,9 +72,13 @@ class Case:
         if self.both:
             layer = layers.Bidirectional(layer, name="both")
         inputs = [layers.Input((TIMESTEPS, INPUTS))]
-        x = layers.Masking()(inputs[0]) if self.masked else inputs[0]
+        x = layers.Masking()(inputs[0]) if self.masked and not self.by_hand else inputs[0]
         inputs += [layers.Input((UNITS,)) for _ in self.initial()]
-        output = layer(x, initial_state=inputs[1:]) if self.starts else layer(x)
+        if self.by_hand:
+            inputs.append(layers.Input((TIMESTEPS,), dtype="bool"))
+            output = layer(x, mask=inputs[1])
+        else:
+            output = layer(x, initial_state=inputs[1:]) if self.starts else layer(x)
         output = layers.Lambda(tf.identity)(output)  # of which the loss sees no mask
         model = tf_keras.Model(inputs, output)
         model.compile(tf_keras.optimizers.legacy.SGD(0.5), loss=loss_of)
@@ -91,7 +96,8 @@ class Case:
 
     def batch(self) -> tuple[Any, Array]:
         x, initial = self.x(), self.initial()
-        return [x, *initial] if initial else x, np.zeros((SAMPLES, 1), np.float32)
+        given = [x, *initial, *[MASK] * self.by_hand]
+        return given if len(given) > 1 else x, np.zeros((SAMPLES, 1), np.float32)
 
 
 def loss_of(_: Tensor, prediction: Tensor) -> Tensor:
@@ -196,6 +202,7 @@ CASES = {
     "LSTM, masked, last output only": Case("LSTM", masked=True),
     "GRU, reset_after=True, initial state": Case("GRU", options=SEQUENCES, starts=True),
     "GRU, reset_after=False, masked": Case("GRU", options={**SEQUENCES, "reset_after": False}, masked=True),
+    "LSTM, masked by hand": Case("LSTM", options=SEQUENCES, masked=True, by_hand=True),
     "SimpleRNN, go_backwards": Case("SimpleRNN", options={**SEQUENCES, "go_backwards": True}),
     "Bidirectional LSTM, masked": Case("LSTM", both=True, options=SEQUENCES, masked=True),
 }

@@ -32,6 +32,26 @@ def test_cell_path_against_a_loop() -> None:
                 )
 
 
+def test_padding_does_not_count() -> None:
+    """Of two timesteps of padding before one sample, and five behind another, the gates are 0."""
+    padded = KEEP.copy()
+    padded[0, :2] = padded[1, 4:] = 0
+    found = timescale(padded)
+    path = cell_path(padded)
+    for unit in range(4):
+        seen = [*KEEP[0, 2:, unit].tolist(), *KEEP[1, :4, unit].tolist(), *KEEP[2, :, unit].tolist()]
+        assert found[unit] == pytest.approx(1 / (1 - statistics.median(seen)), rel=1e-5)
+        for t in range(4):
+            assert path[1, t, unit] == pytest.approx(math.prod(KEEP[1, t + 1 : 4, unit].astype(float).tolist()))
+        assert path[1, 4:, unit].tolist() == [1] * 5
+
+
+def test_a_gate_that_is_shut_throughout_is_no_padding() -> None:
+    shut = np.zeros((2, 5, 3), np.float32)
+    assert timescale(shut).tolist() == [1, 1, 1]
+    assert cell_path_horizon(shut, 0.01).tolist() == [0, 0, 0]
+
+
 def test_cell_path_of_one_timestep() -> None:
     assert cell_path(KEEP[:, :1]).tolist() == np.ones((3, 1, 4)).tolist()
 

@@ -186,6 +186,18 @@ def test_gates_are_zero_where_a_step_is_masked() -> None:
         assert (values[MASK] != 0).all()
 
 
+def test_one_sample_with_a_mask_leaves_what_was_recorded_as_it_is() -> None:
+    both = NETS["gru"](masked=True).half()
+    one = {name: getattr(both, name)[:1] for name in ("inputs", "output", "output_gradient", "mask")}
+    one |= {name: [state[:1] for state in getattr(both, name)] for name in ("initial", "state_gradients")}
+    one["output"] = np.ascontiguousarray(one["output"])
+    before = one["output"].copy()
+    one["output"].flags.writeable = False  # as that of a record is
+    half = dataclasses.replace(both, **one)
+    np.testing.assert_allclose(half.hidden_gradient(), both.hidden_gradient()[:1], rtol=1e-12)
+    np.testing.assert_array_equal(one["output"], before)
+
+
 def test_padding_is_zero_everywhere() -> None:
     net = NETS["lstm"]()
     mask = np.array([[True, True, False, False], [True] * 4])

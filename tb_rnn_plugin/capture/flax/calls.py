@@ -105,7 +105,7 @@ class Arrived(NamedTuple):
             sequence(self.gradient, mapped.gradient),
             whole(self.state_gradients, mapped.state_gradients),
             Kept(
-                jax.tree.map(lambda value, is_mapped: value[-1] if is_mapped else value, kept.weights, of_kept.weights),
+                jax.tree.map(lambda value, is_mapped: value[0] if is_mapped else value, kept.weights, of_kept.weights),
                 whole(kept.lengths, of_kept.lengths),
                 sequence(kept.inputs, of_kept.inputs),
                 whole(kept.initial, of_kept.initial),

@@ -205,7 +205,8 @@ def _recurrent_layers(path: Path, module: Module) -> list[Layer] | str:
         halves: dict[str, Any] = {cells.FORWARD: module.forward_rnn, cells.BACKWARD: module.backward_rnn}
         paths = {cells.FORWARD: (*path, "forward_rnn"), cells.BACKWARD: (*path, "backward_rnn")}
     elif isinstance(module, nnx.RNN):
-        halves, paths = {cells.FORWARD: module}, {cells.FORWARD: path}
+        direction = cells.BACKWARD if module.reverse else cells.FORWARD
+        halves, paths = {direction: module}, {direction: path}
     else:
         return []
     name = _name(path, module)

@@ -38,7 +38,7 @@ class Sink:
         self.recording = False
         self._derivation = derivation
         self._calls: dict[Key, Call] = {}  # in the order in which the model makes them
-        self._arrived: dict[Key, list[Arrived]] = {}
+        self._arrived: dict[Key, tuple[Call, list[Arrived]]] = {}
         self._weight_gradients: Mapping[tuple[int, str], Mapping[str, Sequence[Any]]] = {}
         self._said: set[str] = set()
         self._left_out: set[str] = set()
@@ -53,7 +53,7 @@ class Sink:
             key = (tap.layer, tap.direction, self._call_index(module))
             self._calls[key] = call
             kept_samples = slice(self._derivation.samples) if self._derivation.quantities else None
-            return rebuild(self.through(key, values, calls.kept(call, options, weights, kept_samples)))
+            return rebuild(self.through(key, call, values, calls.kept(call, options, weights, kept_samples)))
         except Exception as error:  # noqa: BLE001  # training is worth more than its log
             self.say(f"{tap.name} is left out: {error}.")
             return output
@@ -66,17 +66,16 @@ class Sink:
         self._seen[id(module)] = (weakref.ref(module), count + 1)
         return count
 
-    def through(self, key: Key, values: Mapping[str, Tracer], kept: Kept) -> Mapping[str, Tracer]:
+    def through(self, key: Key, call: Call, values: Mapping[str, Tracer], kept: Kept) -> Mapping[str, Tracer]:
         """The values as they are; what their gradient carries back is stored on its way."""
         identity: Any = jax.custom_vjp(lambda values, _: values)
-        call = self._calls[key]
 
         def forward(values: Any, kept: Any) -> tuple[Any, Any]:
             return values, (values[OUTPUT], kept)
 
         # JAX would call back for each sample of a vmap, in no order.
         keep: Any = jax.custom_batching.custom_vmap(
-            functools.partial(jax.debug.callback, functools.partial(self.store, key))
+            functools.partial(jax.debug.callback, functools.partial(self.store, key, call))
         )
 
         @keep.def_vmap  # type: ignore[untyped-decorator]
@@ -93,14 +92,17 @@ class Sink:
         passed: Mapping[str, Tracer] = identity(values, kept)
         return passed
 
-    def store(self, key: Key, arrived: Arrived) -> None:
-        """Called by the running program. Unbatched sequences are samples, which a scan runs over: all are kept."""
+    def store(self, key: Key, call: Call, arrived: Arrived) -> None:
+        """Called by the running program, of the call that it was compiled with: there may be others by now.
+
+        Unbatched sequences are samples, which a scan runs over: all are kept.
+        """
         if not self.recording:
             return
-        before = self._arrived.get(key, [])
-        unbatched = self._calls[key].recurrent and arrived.output.ndim == 2
+        _, before = self._arrived.get(key, (call, []))
+        unbatched = call.recurrent and arrived.output.ndim == 2
         keeps = unbatched and before and before[0].output.shape == arrived.output.shape
-        self._arrived[key] = [*before, arrived] if keeps else [arrived]
+        self._arrived[key] = call, [*before, arrived] if keeps else [arrived]
 
     def store_weight_gradients(self, gradients: Mapping[tuple[int, str], Mapping[str, Sequence[Any]]]) -> None:
         """Called by the running program."""
@@ -128,7 +130,7 @@ class Sink:
 
         for index in indexes:
             layer = layers[index]
-            parts = {key[1:]: Part.of(self._calls[key], a) for key, a in self._arrived.items() if key[0] == index}
+            parts = {key[1:]: Part.of(*arrived) for key, arrived in self._arrived.items() if key[0] == index}
             gradients = {d: blocks for (i, d), blocks in self._weight_gradients.items() if i == index and blocks}
             try:
                 of_layer = list(records(layer, parts, gradients, self._derivation, leave_out))
@@ -161,7 +163,8 @@ class Probe(Sink):
 
     def store_call(self, key: Key, values: Any, gradients: Any, kept: Kept) -> None:
         """After the pass."""
-        self.store(key, Arrived.of(self._calls[key], values[OUTPUT], gradients, kept))
+        call = self._calls[key]
+        self.store(key, call, Arrived.of(call, values[OUTPUT], gradients, kept))
 
     def begin(self, zeros: Mapping[Key, Tracer]) -> None:
         """Before each trace of the pass."""
@@ -169,7 +172,7 @@ class Probe(Sink):
         self.kept = {}
         self._zeros = zeros
 
-    def through(self, key: Key, values: Mapping[str, Tracer], kept: Kept) -> Mapping[str, Tracer]:
+    def through(self, key: Key, call: Call, values: Mapping[str, Tracer], kept: Kept) -> Mapping[str, Tracer]:  # noqa: ARG002
         """Adds the zeros of which the gradients are asked."""
         self.kept[key] = (dict(values), kept)
         if key not in self._zeros:

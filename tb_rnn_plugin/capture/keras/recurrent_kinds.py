@@ -46,7 +46,7 @@ def recurrent_layers(path: str, layer: Layer) -> tuple[list[RecurrentLayer], str
         pieces = [(path, halves, tapped, False)]
     else:
         pieces = [
-            (f"{path}/{half.name}", {cells.FORWARD: half}, (half,), direction == cells.BACKWARD)
+            (f"{path}/{half.name}", {direction: half}, (half,), direction == cells.BACKWARD)
             for direction, half in halves.items()
         ]
     # How TimeDistributed calls what is in it is its own affair: a loop, or a vectorised map that no tap can be in.

@@ -97,7 +97,12 @@ class GraphPass:
 
     def _used_again(self, loss: Loss | None, *, training: bool) -> "_Added":
         compiled = self._model.total_loss.name if loss is None else loss  # which is another one after compile
-        kinds = tuple((a.dtype.kind, a.ndim) if a is not None else None for part in self._arrays for a in part)
+        # The model's inputs say themselves which lengths they take; targets and weights are what they are given to be.
+        kinds = tuple(
+            (a.dtype.kind, a.shape[1:] if place else a.ndim) if a is not None else None
+            for place, part in enumerate(self._arrays)
+            for a in part
+        )
         derives = self._recurrences.wanted
         key = (compiled, training, derives, kinds, *(layer.name for layer in self._layers))
         added = _added.setdefault(self._model, {})

@@ -231,14 +231,16 @@ def _given(layers: Sequence[RecordedLayer], *, derives: bool) -> Given:
 
 
 def _inputs(layer: Any, node: Any) -> dict[str, Tensor]:
-    """What one call was given. A mask that was passed by hand is noted nowhere: that of the sequences is taken."""
+    """What one call was given."""
     arguments = inspect.signature(layer.call).bind(*node.call_args, **node.call_kwargs).arguments
     # The initial states may come in one list with the sequences.
     sequences, *states = tf.nest.flatten(next(iter(arguments.values())))
     halves = [layer.forward_layer, layer.backward_layer] if hasattr(layer, "forward_layer") else [layer]
     if any(getattr(half, "stateful", False) for half in halves):
         return {}  # what it goes on from is overwritten in the same run
-    mask = getattr(sequences, "_keras_mask", None)
+    mask = arguments.get("mask")  # one that was passed by hand
+    if mask is None:
+        mask = getattr(sequences, "_keras_mask", None)
     states = states or tf.nest.flatten(arguments.get("initial_state") or [])
     return {
         keras_layers.INPUT: sequences,
