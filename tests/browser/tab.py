@@ -1,17 +1,20 @@
 """The RNN tab in a browser: opened, set by its address, and read by role and name."""
 
 import base64
+import contextlib
 import re
+import time
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from playwright.sync_api import BrowserContext, FrameLocator, Locator, Page, Request, expect
+from playwright.sync_api import BrowserContext, Error, FrameLocator, Locator, Page, Request, Route, expect
 
 from tests.browser.colours import Pixels
 
 FRAME = "iframe[src*='name=rnn']"
+ROUTES = "/data/plugin/rnn/"
 # What the tab's own addresses all say.
 REST_AT_DEFAULT = {"rest": "default"}
 
@@ -82,6 +85,9 @@ class Tab:
     url: str
     errors: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    running: set[Request] = field(default_factory=set)
+    # When the last request began or ended.
+    changed: float = 0.0
 
     @classmethod
     def on(cls, context: BrowserContext, port: int, *, first_visit: bool = False) -> "Tab":
@@ -94,13 +100,23 @@ class Tab:
             page.add_init_script(_INTRODUCED)
         tab = cls(page, f"http://127.0.0.1:{port}/")
 
-        def note(request: Request) -> None:
-            tab.requests.append(request.url)
-
-        page.on("request", note)
+        page.on("request", tab.note_begun)
+        page.on("requestfinished", tab.note_ended)
+        page.on("requestfailed", tab.note_ended)
         page.on("console", lambda message: tab.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: tab.errors.append(str(error)))
         return tab
+
+    def note_begun(self, request: Request) -> None:
+        self.requests.append(request.url)
+        if ROUTES in request.url:
+            self.running.add(request)
+            self.changed = time.monotonic()
+
+    def note_ended(self, request: Request) -> None:
+        if request in self.running:
+            self.running.remove(request)
+            self.changed = time.monotonic()
 
     def load(self, **choices: str) -> None:
         self.page.goto("about:blank")
@@ -171,4 +187,33 @@ class Tab:
         self.page.mouse.move(box["x"] + (x + 0.5) * box["width"] / width, box["y"] + (y + 0.5) * box["height"] / height)
 
     def asked(self, route: str) -> list[str]:
-        return [url for url in self.requests if f"/data/plugin/rnn/{route}" in url]
+        return [url for url in self.requests if ROUTES + route in url]
+
+    def wait_until_all_is_fetched(self) -> None:
+        """Waits until no request is running and none has followed the last: what is fetched ahead is there, too."""
+        end = time.monotonic() + 20
+        # An answer is decoded before the next is asked for; the index is asked for every 0.7 seconds.
+        while self.running or time.monotonic() - self.changed < 0.25:
+            assert time.monotonic() < end, f"still running: {[request.url for request in self.running]}"
+            # Events are heard meanwhile.
+            self.page.wait_for_timeout(20)
+
+    @contextlib.contextmanager
+    def held(self, addresses: str) -> Iterator[None]:
+        """Requests whose addresses match the regular expression are held, and let go at the end."""
+        pattern = re.compile(addresses)
+        routes: list[Route] = []
+
+        def hold(route: Route) -> None:
+            routes.append(route)
+
+        self.page.route(pattern, hold)
+        try:
+            yield
+        finally:
+            # First, so that what is asked for from now on is not held.
+            self.page.unroute(pattern)
+            for route in routes:
+                # That the page has given one up since may not have been heard of yet.
+                with contextlib.suppress(Error):
+                    route.continue_()

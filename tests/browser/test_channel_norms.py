@@ -181,7 +181,7 @@ def test_norm_of_a_channel_is_read_with_its_gate_and_unit(weights: Tab) -> None:
 def test_norms_of_channels_are_switched_off_and_on_without_a_request(weights: Tab) -> None:
     weights.choose(view="weights", quantity="weights")
     weights.settled(9)
-    weights.page.wait_for_load_state("networkidle")
+    weights.wait_until_all_is_fetched()
     weights.requests.clear()
     strips = weights.frame.get_by_role("img", name="L2 norm of each channel")
     expect(strips).to_have_count(6)

@@ -112,7 +112,7 @@ def test_automatic_scale_suits_the_quantity(tab: Tab, quantity: str, kind: str) 
 
 def test_scale_and_colours_ask_nothing_of_the_server(tab: Tab) -> None:
     tab.settled(4)
-    tab.page.wait_for_load_state("networkidle")
+    tab.wait_until_all_is_fetched()
     tab.requests.clear()
     tab.select("Scale", "log")
     tab.settled(4, scale="log", map="cividis")

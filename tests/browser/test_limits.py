@@ -57,7 +57,7 @@ def test_each_panel_from_0_to_1_without_signs(tab: Tab) -> None:
 def test_typed_the_same_on_both_sides_of_zero(tab: Tab, scale: str) -> None:
     tab.choose(quantity="activation", scale=scale, colours="vik")
     tab.settled(4, scale=scale)
-    tab.page.wait_for_load_state("networkidle")
+    tab.wait_until_all_is_fetched()
     tab.requests.clear()
     tab.select("Limits", "typed")
     tab.frame.get_by_label("Typed limits").fill("0.5")

@@ -118,7 +118,7 @@ def test_they_are_switched_off_and_on_without_a_request(tab: Tab) -> None:
     tab.settled(4)
     strips = tab.frame.get_by_role("img", name="Mean magnitude of each")
     expect(strips).to_have_count(8)
-    tab.page.wait_for_load_state("networkidle")
+    tab.wait_until_all_is_fetched()
     tab.requests.clear()
     tab.box("mean magnitudes beside").uncheck()
     expect(strips).to_have_count(0)

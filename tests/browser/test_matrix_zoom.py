@@ -3,11 +3,10 @@
 import itertools
 import re
 import urllib.parse
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Route, expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser import accessibility, weight_data
 from tests.browser.colours import Colouring, Floats, pooled
@@ -123,7 +122,7 @@ def test_drag_zooms_one_matrix_of_all_runs_and_asks_for_nothing(weights: Tab) ->
     other = weights.heatmap("gru", "forward/recurrent_kernel")
     drawings = (weights.heatmap("lstm", KERNEL), other)
     boxes = [box_of(drawing) for drawing in drawings]
-    weights.page.wait_for_load_state("networkidle")
+    weights.wait_until_all_is_fetched()
     weights.requests.clear()
     drag(weights, weights.heatmap("lstm", KERNEL), (8.5 / 32, 1.5 / 5), (15.5 / 32, 3.5 / 5))
     regions = {KERNEL: (1, 3, 8, 15)}
@@ -228,6 +227,9 @@ def test_layer_of_another_shape_begins_whole(weights: Tab) -> None:
 def test_nonsense_regions_fall_back(weights: Tab, regions: str) -> None:
     weights.choose(view="weights", quantity="weights", scale="linear", colours="vik", regions=names(regions.split(",")))
     expect_drawn(weights, everything("weights"), {})
+    # Nor is anything said of a matrix that is not there.
+    expect(weights.frame.locator(".zoomed-matrices")).to_have_count(0)
+    expect(weights.button("Show all")).to_be_disabled()
 
 
 def test_region_beyond_a_matrix_says_so(weights: Tab) -> None:
@@ -307,7 +309,7 @@ def test_pooled_cells_are_fetched_anew_where_they_are_looked_into(weights: Tab) 
     weights.point(weights.heatmap("lstm", KERNEL), 20, 19)
     expect(weights.readout).to_contain_text("row 301, forget gate, unit 0: −1")
     # A little further nothing has to be fetched, nor on the way back.
-    weights.page.wait_for_load_state("networkidle")
+    weights.wait_until_all_is_fetched()
     weights.requests.clear()
     near = (284, 323, 582, 621)
     weights.choose(**WIDE, regions=text({KERNEL: near}))
@@ -340,41 +342,24 @@ def test_between_all_and_cells_there_are_levels(weights: Tab) -> None:
     assert colouring.wrong(pixels, coarse) == 0
 
 
-@pytest.fixture
-def held(weights: Tab) -> Iterator[list[Route]]:
-    """Requests for regions are held until they are let go."""
-    routes: list[Route] = []
-
-    def hold(route: Route) -> None:
-        routes.append(route)
-
-    weights.page.route(re.compile("first_row="), hold)
-    yield routes
-    weights.page.unroute(re.compile("first_row="))
-
-
-def test_whole_of_a_step_is_stretched_until_its_region_has_come(weights: Tab, held: list[Route]) -> None:
+def test_whole_of_a_step_is_stretched_until_its_region_has_come(weights: Tab) -> None:
     region = (380, 419, 1190, 1229)
     weights.choose(**WIDE, runs="lstm", step="20")
     weights.settled(2, layer=weight_data.WIDE, step=20)
-    weights.choose(**WIDE, runs="lstm", step="20", regions=text({KERNEL: region}))
     stale = weights.frame.locator(f"canvas[data-matrix='{KERNEL}'][data-stale=true]")
-    expect(stale).to_have_count(1)
-    coarse, place = weights.pixels(stale), stale.bounding_box()
-    assert coarse.shape[:2] < (40, 40)
-    # The other matrix waits for nothing.
-    expect(weights.frame.locator("canvas[data-matrix='forward/bias'][data-stale=false]")).to_have_count(1)
-    # So does the next step: its own coarse cells are drawn, not the finer ones of another step.
-    while not held:
-        weights.page.wait_for_timeout(20)
-    held.pop(0).continue_()
-    weights.settled(2, layer=weight_data.WIDE, step=20)
-    weights.choose(**WIDE, runs="lstm", step="30", regions=text({KERNEL: region}))
-    expect(stale.and_(weights.frame.locator("[data-step='30']"))).to_have_count(1)
-    while not held:
-        weights.page.wait_for_timeout(20)
-    for route in held:
-        route.continue_()
+    # The next step's region is fetched ahead: it is held from the beginning.
+    with weights.held("step=30&.*first_row="):
+        with weights.held("step=20&.*first_row="):
+            weights.choose(**WIDE, runs="lstm", step="20", regions=text({KERNEL: region}))
+            expect(stale).to_have_count(1)
+            coarse, place = weights.pixels(stale), stale.bounding_box()
+            assert coarse.shape[:2] < (40, 40)
+            # The other matrix waits for nothing.
+            expect(weights.frame.locator("canvas[data-matrix='forward/bias'][data-stale=false]")).to_have_count(1)
+        weights.settled(2, layer=weight_data.WIDE, step=20)
+        # So does the next step: its own coarse cells are drawn, not the finer ones of another step.
+        weights.choose(**WIDE, runs="lstm", step="30", regions=text({KERNEL: region}))
+        expect(stale.and_(weights.frame.locator("[data-step='30']"))).to_have_count(1)
     weights.settled(2, layer=weight_data.WIDE, step=30)
     fine = weights.heatmap("lstm", KERNEL)
     assert fine.bounding_box() == place

@@ -197,10 +197,10 @@ def test_what_is_not_drawn_is_counted_and_said(tab: Tab) -> None:
     found = opened(tab, "gru")
     figures = found.locator(".timescale-figure")
     expect(figures).to_have_count(3)
-    expect(figures.first).to_contain_text("5 of 6 units; 1 does not decay exponentially")
+    expect(figures.first).to_contain_text("5 of 6 units; 1 has no exponential decay, or no finite gradient")
     expect(figures.first).to_contain_text("step 10 (its nearest)")
     expect(figures.filter(has_text="backward")).to_contain_text(
-        "4 of 6 units; 1 does not decay exponentially; 1 has a gate that is 1"
+        "4 of 6 units; 1 has no exponential decay, or no finite gradient; 1 has a gate that is 1"
     )
     expect(found.get_by_text("rnn: a plain RNN has no gate that keeps its state.")).to_be_visible()
     expect(plot(tab, "gru", "forward")).to_have_accessible_name(
@@ -218,6 +218,8 @@ def test_threshold_of_the_fit_is_obeyed(tab: Tab) -> None:
 def test_unit_is_read_by_pointer_and_by_key(tab: Tab) -> None:
     opened(tab, "lstm")
     found = plot(tab, "lstm", "backward")
+    expect(found).to_have_attribute("data-step", str(LAST))
+    expect(found).to_have_attribute("data-units", ",".join(map(str, sorted(expected_units("lstm", "backward", LAST)))))
     found.scroll_into_view_if_needed()
     path = found.locator("path.unit-dots").get_attribute("d") or ""
     dots = re.findall(r"M([-\d.]+) ([-\d.]+)h0", path)
@@ -251,11 +253,15 @@ def test_trend_of_a_measure_is_read_and_its_step_chosen(tab: Tab) -> None:
     tab.page.mouse.click(box["x"] + box["width"] * 2 / 3, box["y"] + 8)
     expect(tab.frame.locator(".position strong")).to_have_text("20")
     expect(detail(tab)).to_be_visible()
+    # Once it is closed, nothing in it is pointed at.
+    tab.choose(view="overview")
+    expect(detail(tab)).to_have_count(0)
+    expect(tab.readout).not_to_contain_text("weight norm")
 
 
 def test_all_of_it_is_taken_away(tab: Tab) -> None:
     opened(tab, "lstm")
-    expect(plot(tab, "gru", "forward")).to_be_visible()
+    expect(plot(tab, "lstm", "backward")).to_have_attribute("data-step", str(LAST))
     name, content = take(tab, "CSV", "lstm / encoder: all measures")
     assert name == "lstm_encoder_measures.csv"
     lines = list(csv.DictReader(io.StringIO(content.decode())))

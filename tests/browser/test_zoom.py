@@ -1,11 +1,10 @@
 """What is in sight: zoomed and moved by every means, drawn from the logged cells, fetched anew where pooled."""
 
 import re
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Route, expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser import accessibility, data
 from tests.browser.colours import Colouring, Floats, pooled
@@ -94,7 +93,7 @@ def test_whole_array_with_time_to_the_right_or_down(tab: Tab, across: str) -> No
 def test_drag_zooms_all_panels_to_the_rectangle_and_asks_for_nothing(tab: Tab) -> None:
     tab.choose(scale="symlog")
     tab.settled(4)
-    tab.page.wait_for_load_state("networkidle")
+    tab.wait_until_all_is_fetched()
     tab.requests.clear()
     drag(tab, tab.heatmap("lstm"), (0.11, 0.3), (0.49, 0.7))
     region = (2, 9, 2, 5)
@@ -224,7 +223,7 @@ def test_pooled_cells_are_fetched_anew_where_they_are_looked_into(tab: Tab, refl
     near = (1222, 1261, 381, 420)
     tab.choose(runs="wide", scale="symlog", reflect=reflect, region=text(near))
     assert wide_colouring().wrong(tab.pixels(tab.settled(1)), cut(array, near).T) == 0
-    tab.page.wait_for_load_state("networkidle")
+    tab.wait_until_all_is_fetched()
     assert tab.asked("arrays") == []
 
 
@@ -245,28 +244,18 @@ def test_between_all_and_cells_there_are_levels(tab: Tab) -> None:
     assert wide_colouring().wrong(pixels, np.concatenate(halves, axis=1).T) == 0
 
 
-@pytest.fixture
-def held(tab: Tab) -> Iterator[list[Route]]:
-    """Requests for regions are held until they are let go."""
-    routes: list[Route] = []
-
-    def hold(route: Route) -> None:
-        routes.append(route)
-
-    tab.page.route(re.compile("first_row="), hold)
-    yield routes
-    tab.page.unroute(re.compile("first_row="))
-
-
-def test_what_is_there_is_stretched_until_the_region_has_come(tab: Tab, held: list[Route]) -> None:
+def test_what_is_there_is_stretched_until_the_region_has_come(tab: Tab) -> None:
     region = (1200, 1299, 40, 139)
     tab.choose(runs="wide", scale="symlog")
     tab.settled(1, layer=data.WIDE)
-    tab.choose(runs="wide", scale="symlog", region=text(region))
-    canvas = tab.frame.locator("canvas.heatmap[data-stale=true]")
-    expect(canvas).to_have_count(1)
-    expect(tab.frame.get_by_text("Loading…")).to_be_visible()
-    few = tab.pixels(canvas)
+    with tab.held("first_row="):
+        tab.choose(runs="wide", scale="symlog", region=text(region))
+        canvas = tab.frame.locator("canvas.heatmap[data-stale=true]")
+        expect(canvas).to_have_count(1)
+        expect(tab.frame.get_by_text("Loading…")).to_be_visible()
+        few = tab.pixels(canvas)
+        # Stretched over the room that the cells will have.
+        stretched = canvas.bounding_box()
 
     def coarse(rows: int, columns: int) -> Floats:
         """Those of the whole array's blocks that meet the region."""
@@ -276,12 +265,6 @@ def test_what_is_there_is_stretched_until_the_region_has_come(tab: Tab, held: li
     # In whichever blocks the whole was fetched: that hangs on the size of the window.
     blocks = [coarse(rows, columns) for rows in (2, 3, 4, 6) for columns in (2, 4)]
     assert any(one.shape == few.shape[:2] and wide_colouring().wrong(few, one) == 0 for one in blocks)
-    # Stretched over the room that the cells will have.
-    stretched = canvas.bounding_box()
-    while not held:
-        tab.page.wait_for_timeout(20)
-    for route in held:
-        route.continue_()
     fine = tab.settled(1, layer=data.WIDE)
     assert fine.bounding_box() == stretched
     assert wide_colouring().wrong(tab.pixels(fine), cut(data.wide()[0], region).T) == 0
@@ -291,7 +274,7 @@ def test_from_a_region_one_comes_back_to_the_whole_at_once(tab: Tab) -> None:
     tab.choose(runs="wide", scale="symlog", region="1200,1299,40,139")
     tab.settled(1, layer=data.WIDE)
     # The whole was fetched ahead.
-    tab.page.wait_for_load_state("networkidle")
+    tab.wait_until_all_is_fetched()
     tab.requests.clear()
     tab.button("Show all").click()
     tab.settled(1, layer=data.WIDE, fetched="0,2999,0,799")

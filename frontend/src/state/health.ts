@@ -29,7 +29,8 @@ export function wishHealth(wanted: boolean): void {
 }
 
 interface Answer {
-  /** What it is an answer to. */
+  /** What it is an answer to, and of which revision. */
+  subject: string;
   asked: string;
   health: Health;
 }
@@ -49,6 +50,9 @@ const question = computed(() => {
 export const isHealthThere = computed(
   () => !wished.value || question.value.runs.length === 0 || answer.value?.asked === question.value.asked,
 );
+
+/** Whether there is an answer already, but for steps that have come since. */
+export const isHealthBehind = computed(() => !isHealthThere.value && answer.value?.subject === question.value.subject);
 
 /** The finding that a measure or a row points to. */
 export function findingAt(at: number | null): Health["findings"][number] | null {
@@ -72,7 +76,7 @@ async function load({ runs, subject, asked }: { runs: string[]; subject: string;
     const found = await fetchHealth(runs, choices.peek().thresholds, own.controller.signal);
     const end = performance.now();
     answered = { subject, restsUntil: end + rest * (end - start) };
-    answer.value = { asked, health: found };
+    answer.value = { subject, asked, health: found };
     if (running === own) running = null;
     resolveProblem("health");
     arrivals.value++;
@@ -84,8 +88,12 @@ async function load({ runs, subject, asked }: { runs: string[]; subject: string;
 
 /** Keeps it up to date. */
 export function watchHealth(): () => void {
+  let attempt = attempts.peek();
   return effect(() => {
     const now = question.value;
+    // Who wants to see it now need not wait.
+    if (attempts.value !== attempt) answered.restsUntil = 0;
+    attempt = attempts.value;
     // Read so that a retry and the next poll ask again what was refused.
     if (attempts.value + polls.value + arrivals.value < 0 || !wished.value || now.runs.length === 0) return;
     // New steps alone can wait: the next poll asks again.

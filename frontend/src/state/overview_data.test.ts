@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { index, polls } from "./catalogue";
 import { choices, defaultChoices } from "./choices";
-import { health, isHealthThere, watchHealth, wishHealth } from "./health";
+import { health, isHealthBehind, isHealthThere, watchHealth, wishHealth } from "./health";
 import { needs } from "./needs";
-import { problem } from "./problems";
+import { attempts, problem } from "./problems";
 import { areProfilesThere, shownProfiles, watchProfiles, wishProfiles } from "./profiles";
 
 let refusing = false;
@@ -131,6 +131,26 @@ describe("health", () => {
     clock += 1;
     polls.value++;
     expect(asked).toHaveLength(2);
+  });
+
+  it("is there at once for who tries again, or reloads, while new steps wait", async () => {
+    offer(10, ["dear"]);
+    wishHealth(true);
+    expect(isHealthBehind.value).toBe(false);
+    await vi.waitFor(() => {
+      expect(isHealthThere.value).toBe(true);
+    });
+    offer(20, ["dear"]);
+    expect([asked.length, isHealthBehind.value]).toEqual([1, true]);
+    attempts.value++;
+    expect(asked).toHaveLength(2);
+    await vi.waitFor(() => {
+      expect(isHealthThere.value).toBe(true);
+    });
+    expect(isHealthBehind.value).toBe(false);
+    // What was asked otherwise is not just older.
+    choices.value = { ...choices.value, thresholds: { horizon_share: 0.2 } };
+    expect([isHealthThere.value, isHealthBehind.value]).toEqual([false, false]);
   });
 
   it("that the server refuses is a problem, and is asked for again at the next poll", async () => {

@@ -14,7 +14,7 @@ export const problem = computed<string | null>(() => {
   return first === undefined ? null : (sentences.value[first] ?? null);
 });
 
-/** Counts the person's requests to try again. */
+/** Counts the requests to try again: by the button here, and by TensorBoard's own for reloading. */
 export const attempts = signal(0);
 
 export function reportProblem(asked: Asked, error: unknown): void {

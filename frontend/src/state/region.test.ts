@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { snapped } from "./array_layouts";
+import { index } from "./catalogue";
 import { choices, defaultChoices } from "./choices";
-import { covers, regionOf, showWhole, showWholeMatrices, sightWithin, zoomedMatrices } from "./region";
+import { chooseLayer, covers, regionOf, showWhole, showWholeMatrices, sightWithin, zoomedMatrices } from "./region";
 
 function see(rows: [number, number], columns: [number, number]): void {
   choices.value = { ...defaultChoices, region: { rows, columns } };
@@ -89,6 +90,26 @@ describe("what is in sight of a matrix", () => {
     showWholeMatrices();
     expect(zoomedMatrices.value).toEqual([]);
     expect(choices.value).toEqual(defaultChoices);
+  });
+});
+
+describe("what is in sight of a layer", () => {
+  it("is everything of another, and stays with the same one", () => {
+    const layerNamed = (name: string) => {
+      const own = { layer: name, cell: null, units: null, directions: [], gates: [], space: [], framework: null };
+      return { ...own, quantities: [] };
+    };
+    const layers = ["encoder", "decoder"].map(layerNamed);
+    const runs = [{ run: "a", position: 0, layers }];
+    index.value = { version: "", revision: "", experiment_has_runs: true, runs };
+    const region = { rows: [1, 3], columns: [8, 15] } as const;
+    choices.value = { ...defaultChoices, region, regions: { "forward/kernel": region } };
+    // The first layer is the one that is looked at, though nobody chose it.
+    chooseLayer("encoder", { step: 7 });
+    expect(choices.value).toMatchObject({ layer: "encoder", step: 7, region, regions: { "forward/kernel": region } });
+    chooseLayer("decoder", { step: 8 });
+    expect(choices.value).toMatchObject({ layer: "decoder", step: 8, region: null, regions: {} });
+    index.value = null;
   });
 });
 

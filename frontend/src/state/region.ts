@@ -7,8 +7,8 @@
 import { computed, signal } from "@preact/signals";
 import { mirrored, type Range } from "../drawing/cell_array";
 import { type Sight } from "../drawing/picture";
-import { shownRuns } from "./catalogue";
-import { choices, choose } from "./choices";
+import { layerName, shownRuns } from "./catalogue";
+import { choices, type Choices, choose } from "./choices";
 import { shapeOf } from "./matrix_shapes";
 import { shownSeries } from "./series";
 
@@ -102,6 +102,16 @@ export function showWholeMatrices(): void {
   window.clearTimeout(resting);
   moving.value = null;
   choose({ regions: {} });
+}
+
+/** Looks at a layer, and at more where that is given. What was in sight of another layer means nothing in its arrays. */
+export function chooseLayer(layer: string, others: Partial<Choices> = {}): void {
+  const isAnother = layer !== layerName.peek();
+  if (isAnother) {
+    window.clearTimeout(resting);
+    moving.value = null;
+  }
+  choose({ layer, ...(isAnother ? { region: null, regions: {} } : {}), ...others });
 }
 
 function rest(): void {

@@ -43,8 +43,10 @@ function besides(): Wanted[] {
 }
 
 export function tryAgain(): void {
-  attempts.value++;
-  void refreshIndex();
+  // The index first, so that what is asked for again is of the newest steps.
+  void refreshIndex().then(() => {
+    attempts.value++;
+  });
 }
 
 export function start(): () => void {
@@ -82,7 +84,7 @@ export function start(): () => void {
   // A tab that TensorBoard hid has no height: its coming back is a resize.
   document.addEventListener("visibilitychange", look);
   window.addEventListener("resize", look);
-  onDataReloaded(() => void refreshIndex());
+  onDataReloaded(tryAgain);
   void refreshIndex();
   return () => {
     window.clearInterval(timer);

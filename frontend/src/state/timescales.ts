@@ -2,11 +2,12 @@
 
 import { computed, effect, signal } from "@preact/signals";
 import { fetchTimescales, type Timescales, type TimescalesAnswer } from "../api_health";
-import { index, layerName, layerOf, pairedLayer, polls, selectedRuns } from "./catalogue";
+import { index, layerName, layerOf, pairedLayer, polls, selectedRuns, shownRuns } from "./catalogue";
 import { choices } from "./choices";
-import { dragging } from "./playback";
+import { scrubbing } from "./playback";
 import { attempts, reportProblem, resolveProblem } from "./problems";
-import { snappedStep } from "./series";
+import { shownSeries, snappedStep } from "./series";
+import { nearestIndex } from "./steps";
 
 export { type Timescales } from "../api_health";
 
@@ -35,19 +36,29 @@ export const comparedLayers = computed<ComparedLayer[]>(() => {
   return all.sort((a, b) => Number(b.run === ownRun) - Number(a.run === ownRun));
 });
 
+/** The step of a layer that will be answered for another: where it is the same, so is the answer. */
+function stampOf({ run, layer }: ComparedLayer, step: number | null): string {
+  const own = shownSeries.value.find((shown) => shown.run === run && shown.layer.layer === layer)?.series;
+  // Of what has no arrays here only the index says, by its revision, that a step has come: to whatever layer.
+  if (own === undefined || own.array_steps.length === 0) return index.value?.revision ?? "";
+  const at = step === null ? own.array_steps.length - 1 : nearestIndex(own.array_steps, step);
+  return `${own.array_steps.at(at)} ${own.array_wall_times.at(at)}`;
+}
+
 interface Question {
   layers: ComparedLayer[];
   step: number | null;
+  /** Of which layers. */
   subject: string;
-  /** With the revision of the index, which changes with every step that comes. */
+  /** At which of their steps. */
   asked: string;
 }
 
 const question = computed<Question>(() => {
   const layers = comparedLayers.value;
   const step = snappedStep.value;
-  const subject = JSON.stringify([layers, step]);
-  return { layers, step, subject, asked: JSON.stringify([index.value?.revision, subject]) };
+  const stamps = layers.map((layer) => stampOf(layer, step));
+  return { layers, step, subject: JSON.stringify(layers), asked: JSON.stringify([layers, step, stamps]) };
 });
 
 interface Answer extends TimescalesAnswer {
@@ -76,6 +87,9 @@ export const areTimescalesThere = computed(
   () => !wished.value || question.value.layers.length === 0 || answer.value?.asked === question.value.asked,
 );
 
+/** While the steps are on their way it is not known which to ask for; nor worth it for each while they fly by. */
+const isStepSettled = computed(() => !scrubbing.value && shownSeries.value.length >= shownRuns.value.length);
+
 let running: { subject: string; controller: AbortController } | null = null;
 const arrivals = signal(0);
 
@@ -101,7 +115,7 @@ export function watchTimescales(): () => void {
     const now = question.value;
     // Read so that a retry and the next poll ask again what was refused.
     if (attempts.value + polls.value + arrivals.value < 0 || !wished.value || now.layers.length === 0) return;
-    // Steps that come faster than answers must not keep every answer from coming.
-    if (!dragging.value && answer.peek()?.asked !== now.asked && running?.subject !== now.subject) void load(now);
+    // Steps that come, or are gone through, faster than answers must not keep every answer from coming.
+    if (isStepSettled.value && answer.peek()?.asked !== now.asked && running?.subject !== now.subject) void load(now);
   });
 }

@@ -4,6 +4,7 @@ import { chosenLayers, layerName, layerNames, quantities, quantity } from "../st
 import { choices, choose } from "../state/choices";
 import { layerText, quantityTitle } from "../state/names";
 import { needs } from "../state/needs";
+import { chooseLayer } from "../state/region";
 import { viewNamed } from "../views/registry";
 import { CompareControls } from "./compare_controls";
 import { Select } from "./controls";
@@ -20,7 +21,7 @@ function LayerSelect() {
       value={layerName.value ?? ""}
       options={layerNames.value.map((name) => [name, name])}
       onChange={(layer) => {
-        choose({ layer, region: null, regions: {} });
+        chooseLayer(layer);
       }}
     >
       <p class="hint">{layerText(chosenLayers.value)}</p>

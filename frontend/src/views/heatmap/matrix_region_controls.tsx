@@ -8,7 +8,7 @@ import { regionOf, showWhole, showWholeMatrices, zoomedMatrices } from "../../st
 import { Select } from "../../ui/controls";
 import { InSight } from "./region_controls";
 
-/** The matrix that the buttons zoom into; null: the first. */
+/** The matrix that the buttons zoom into; null: the first. Not in the address: no drawing depends on it. */
 const chosen = signal<string | null>(null);
 
 function Region({ matrix }: { matrix: string }) {
@@ -35,7 +35,8 @@ function Region({ matrix }: { matrix: string }) {
 export function MatrixRegionControls() {
   const found = items.value;
   if (quantity.value?.kind !== "matrices" || found.length === 0) return null;
-  const zoomed = zoomedMatrices.value;
+  // An address may name matrices that these layers do not have.
+  const zoomed = zoomedMatrices.value.filter((matrix) => found.includes(matrix));
   const matrix = found.find((item) => item === chosen.value) ?? found[0];
   return (
     <InSight of={matrix} isAll={zoomed.length === 0} onShowAll={showWholeMatrices}>

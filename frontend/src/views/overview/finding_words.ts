@@ -10,6 +10,11 @@ export interface Explained {
   consequences: { at: number; finding: Finding }[];
 }
 
+/** What is found, and where: the same while steps come and its place in the list changes. */
+export function identityOf({ run, layer, fault, quantity, direction, matrix, gate }: Finding): string {
+  return JSON.stringify([run, layer, fault, quantity, direction, matrix, gate]);
+}
+
 /** The finding at the end of the chain of causes. */
 function rootOf(findings: readonly Finding[], at: number): number {
   // A cause comes before what follows from it.

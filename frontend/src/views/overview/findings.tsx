@@ -11,8 +11,9 @@ import { runColour } from "../../state/names";
 import { useTakeable } from "../../take_away/takeable";
 import { Chevron } from "./chevron";
 import { findingNumbers } from "./finding_numbers";
-import { type Explained, explained, factsOf, placeName, sentenceParts } from "./finding_words";
+import { type Explained, explained, factsOf, identityOf, placeName, sentenceParts } from "./finding_words";
 import { goTo, viewLabel } from "./place";
+import { isTextSelected } from "./selection";
 import { SeverityMark } from "./severity";
 
 const shownAtFirst = 4;
@@ -104,6 +105,7 @@ function OneFinding({ finding, at, of, openAtFirst }: FindingProps) {
         <p
           class="finding-sentence"
           onClick={({ target }) => {
+            if (isTextSelected()) return;
             if (target instanceof Element && target.closest("button") === null) toggle();
           }}
         >
@@ -131,7 +133,7 @@ function Consequences({ explained: { consequences }, of }: { explained: Explaine
       </summary>
       <ul class="finding-list">
         {consequences.map(({ at, finding }) => (
-          <li key={at}>
+          <li key={identityOf(finding)}>
             <OneFinding finding={finding} at={at} of={of} openAtFirst={choices.value.details === "all"} />
           </li>
         ))}
@@ -217,15 +219,15 @@ export function Findings() {
       {all.length === 0 ? <NothingFound of={of} /> : null}
       <ul class="finding-list">
         {shown.map((one, i) => (
-          // What was opened or closed by hand holds until all are.
-          <li key={`${one.at} ${choices.value.details}`}>
+          // What was opened or closed by hand is so until all are, wherever in the list the finding has come to stand.
+          <li key={`${identityOf(one.finding)} ${choices.value.details}`}>
             <OneFinding finding={one.finding} at={one.at} of={of} openAtFirst={isAll || i === 0} />
             <Consequences explained={one} of={of} />
           </li>
         ))}
       </ul>
       <div class="finding-buttons">
-        <AllDetails count={of.findings.length} />
+        <AllDetails count={all.length} />
         <More rest={all.length - shownAtFirst} />
       </div>
     </section>

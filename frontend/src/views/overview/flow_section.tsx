@@ -26,8 +26,8 @@ const symbols: Partial<Record<string, string>> = {
   reach: "\u2016\u2202h_T/\u2202h_t\u2016",
 };
 
-function useLayout(room: Room, runs: number): FlowLayout {
-  const { width, height, across } = layOut(room, runs, directions.value, isTitled.value);
+function useLayout(room: Room, viewHeight: number, runs: number): FlowLayout {
+  const { width, height, across } = layOut(room, viewHeight, runs, directions.value, isTitled.value);
   useLayoutEffect(() => {
     const ratio = window.devicePixelRatio;
     if (room.width > 0) mapPixels.value = { width: Math.floor(width * ratio), height: Math.floor(height * ratio) };
@@ -84,10 +84,18 @@ function FlowsOfRun({ of, own, size }: { of: ProfilesOfRun; own: Flow[]; size: F
   );
 }
 
-export function FlowSection({ room }: { room: Room }) {
+interface FlowSectionProps {
+  /** Of the view. */
+  room: Room;
+  /** Of what stands above. */
+  above: number;
+}
+
+export function FlowSection({ room, above }: FlowSectionProps) {
   const there = shownProfiles.value.filter(({ profiles }) => profiles.length > 0);
   const head = useHeight();
-  const size = useLayout({ width: room.width, height: room.height - head.height }, there.length);
+  const left = { width: room.width, height: room.height - above - head.height };
+  const size = useLayout(left, room.height, there.length);
   const layer = layerName.value;
   if (layer === null) return null;
   const bar = Math.min(260, size.height * directions.value);

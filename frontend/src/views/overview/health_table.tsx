@@ -4,7 +4,10 @@ import { Fragment } from "preact";
 import { numberText } from "../../drawing/number_text";
 import { layerName } from "../../state/catalogue";
 import { choices, choose } from "../../state/choices";
+import { health, isHealthBehind } from "../../state/health";
 import { runColour } from "../../state/names";
+import { problem } from "../../state/problems";
+import { chooseLayer } from "../../state/region";
 import { useTakeable } from "../../take_away/takeable";
 import { healthNumbers } from "./health_numbers";
 import {
@@ -18,6 +21,7 @@ import {
 } from "./health_rows";
 import { MeasureValue, positionOf } from "./measure_value";
 import { detailId, RowDetail } from "./row_detail";
+import { isTextSelected } from "./selection";
 import { gravity, SeverityMark } from "./severity";
 import { type Room } from "../room";
 import { Chevron } from "./chevron";
@@ -87,11 +91,13 @@ function Cell({ row, column, of }: { row: HealthRow; column: TableColumn; of: Ta
 
 function toggle(row: HealthRow): void {
   const { layer } = row.layer;
-  choose(isOpen(row) ? { row: null } : { layer, row: [row.run.run, layer] });
+  if (isOpen(row)) choose({ row: null });
+  else chooseLayer(layer, { row: [row.run.run, layer] });
 }
 
 /** What is clicked beside the row's own controls and trends is the row. */
 function onRowClick({ target }: MouseEvent, row: HealthRow): void {
+  if (isTextSelected()) return;
   if (target instanceof Element && target.closest("button, svg.trend") === null) toggle(row);
 }
 
@@ -135,8 +141,9 @@ function Row({ row, of }: { row: HealthRow; of: Table }) {
   );
 }
 
-function More({ rest, first }: { rest: number; first: number }) {
+function More({ all, fewer }: { all: number; fewer: number }) {
   const isAll = choices.value.rows === "all";
+  const rest = all - fewer;
   if (rest <= 0) return null;
   return (
     <button
@@ -149,8 +156,21 @@ function More({ rest, first }: { rest: number; first: number }) {
         choose({ rows: isAll ? "first" : "all" });
       }}
     >
-      {isAll ? `Show the first ${first} rows only` : `Show ${rest} more ${rest === 1 ? "row" : "rows"}`}
+      {isAll ? `Show ${fewer} rows only` : `Show ${rest} more ${rest === 1 ? "row" : "rows"}`}
     </button>
+  );
+}
+
+/** Whether there is more to come than is shown; the place for it is kept, so that nothing moves. */
+function Behind() {
+  const { runs = [] } = health.value ?? {};
+  const steps = runs.map(({ layers }) => layers.reduce((last, layer) => Math.max(last, layer.last_step), 0));
+  const common = new Set(steps).size === 1 ? `as of step ${steps[0]}; ` : "";
+  const isSaid = isHealthBehind.value && problem.value === null;
+  return (
+    <span class="quiet" role="status" data-not-taken="">
+      {isSaid ? `${common}newer steps are on their way` : ""}
+    </span>
   );
 }
 
@@ -165,7 +185,9 @@ export function HealthTable({ room }: { room: Room }) {
   if (of === null || of.columns.length === 0) return null;
   const first = rowsAtFirst(room);
   const isAll = choices.value.rows === "all";
-  const rows = of.rows.filter((row, i) => isAll || i < first || isOpen(row));
+  // An open row stays, wherever it stands.
+  const fewer = of.rows.filter((row, i) => i < first || isOpen(row));
+  const rows = isAll ? of.rows : fewer;
   return (
     <section class="health" aria-labelledby="health-heading" ref={place}>
       <h2 id="health-heading" class="unseen">
@@ -193,7 +215,10 @@ export function HealthTable({ room }: { room: Room }) {
           </tbody>
         </table>
       </div>
-      <More rest={of.rows.length - first} first={first} />
+      <div class="health-foot">
+        <More all={of.rows.length} fewer={fewer.length} />
+        <Behind />
+      </div>
     </section>
   );
 }

@@ -23,10 +23,6 @@ export interface MeasureGroup {
   axis: TrendAxis;
 }
 
-function isThere({ values }: Measure): boolean {
-  return values.some((value) => value !== null);
-}
-
 /** Those of the words about a measure by which it differs from the others, or does not. */
 function wordsOf(measure: Measure, row: HealthRow, all: readonly Measure[], differing: boolean): string {
   const differs = (field: "quantity" | "direction" | "matrix" | "gate") =>
@@ -50,7 +46,7 @@ export function groupsOf({ kinds }: Health, row: HealthRow): MeasureGroup[] {
       label: wordsOf(measure, row, own, true),
       measure,
     }));
-    const values = own.filter(isThere).flatMap((measure) => measure.values.flatMap((value) => value ?? []));
+    const values = own.flatMap((measure) => measure.values.flatMap((value) => value ?? []));
     const axis = trendAxis(values, fromZero.includes(kind.unit), wholeOf(kind.unit, own));
     return [{ kind, common: wordsOf(own[0], row, own, false), parts, axis }];
   });

@@ -1,4 +1,4 @@
-import { cleanup, fireEvent, render, screen, within } from "@testing-library/preact";
+import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/preact";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { index } from "../../state/catalogue";
 import { choices, defaultChoices } from "../../state/choices";
@@ -78,6 +78,8 @@ describe("the overview", () => {
 
   it("says what was found, and leads to it", async () => {
     await show(health({ runs, findings: [finding({})] }));
+    const sight = { rows: [1, 2], columns: [0, 3] } as const;
+    choices.value = { ...choices.value, region: sight, regions: { "forward/kernel": sight } };
     const found = await screen.findByText("6 of 79", { selector: ".finding strong" });
     const item = found.closest("li");
     expect(item?.textContent).toContain("error: rnn / recurrent: the gradient reaches 6 of 79 steps back");
@@ -90,11 +92,69 @@ describe("the overview", () => {
       layer: "recurrent",
       quantity: "bptt_gradient",
       step: 100,
+      // It may be outside of what was in sight.
+      region: null,
+      regions: {},
+    });
+  });
+
+  it("leaves open what was opened by hand, wherever it comes to stand", async () => {
+    const [first, second, third] = ["forward", "backward", "both"].map((direction) => finding({ direction }));
+    const opened = () =>
+      screen
+        .getAllByRole("button", { name: /^measure, threshold/ })
+        .map((fold) => fold.getAttribute("aria-expanded") === "true");
+    await show(health({ runs, findings: [first, second, { ...third, follows: 1 }] }));
+    await screen.findByText("1 finding probably follows from it");
+    expect(opened()).toEqual([true, false, false]);
+    const folds = screen.getAllByRole("button", { name: /^measure, threshold/ });
+    fireEvent.click(folds[1]);
+    fireEvent.click(folds[2]);
+    const worse = finding({ direction: "forward", fault: "nan" });
+    answered = health({ runs, findings: [worse, first, second, { ...third, follows: 2 }] });
+    index.value = { ...theIndex, revision: "with a worse one" };
+    await waitFor(() => {
+      expect(opened()).toEqual([true, false, true, true]);
+    });
+  });
+
+  it("does not take the end of a drag over text for a click", async () => {
+    await show(health({ runs, findings: [finding({})] }));
+    const sentence = (await screen.findByText("6 of 79", { selector: ".finding strong" })).closest("p");
+    const row = screen.getByRole("button", { name: "rnn / recurrent" }).closest("tr");
+    const selection = vi.spyOn(window, "getSelection").mockReturnValue({ isCollapsed: false } as Selection);
+    const fold = () => screen.getByRole("button", { name: /^measure, threshold/ }).getAttribute("aria-expanded");
+    if (sentence === null || row === null) throw new Error("there is no finding, or no row");
+    fireEvent.click(sentence);
+    fireEvent.click(row);
+    expect([fold(), choices.value.row]).toEqual(["true", null]);
+    selection.mockRestore();
+    fireEvent.click(row);
+    expect(choices.value.row).toEqual(["rnn", "recurrent"]);
+  });
+
+  it("counts the rows that it brings: an open one is there already", async () => {
+    const many = Array.from({ length: 20 }, (_, i) => layer(`layer ${i}`, "ok", [measure({})]));
+    choices.value = { ...defaultChoices, row: ["rnn", "layer 15"] };
+    await show(health({ runs: [{ run: "rnn", loss: null, layers: many }] }));
+    const shown = () => document.querySelectorAll("tr.row").length;
+    await screen.findByRole("region", { name: "All measures of rnn / layer 15" });
+    const few = shown();
+    fireEvent.click(screen.getByRole("button", { name: `Show ${20 - few} more rows` }));
+    const back = await screen.findByRole("button", { name: `Show ${few} rows only` });
+    expect(shown()).toBe(20);
+    fireEvent.click(back);
+    await waitFor(() => {
+      expect(shown()).toBe(few);
     });
   });
 
   it("folds what follows from a finding, and long lists", async () => {
-    const findings = [finding({}), finding({ follows: 0 }), ...Array.from({ length: 6 }, () => finding({}))];
+    const findings = [
+      finding({}),
+      finding({ follows: 0 }),
+      ...Array.from({ length: 6 }, (_, i) => finding({ gate: `${i}` })),
+    ];
     await show(health({ runs, findings }));
     expect(await screen.findByText("1 finding probably follows from it")).toBeTruthy();
     const shown = () => document.querySelectorAll(".findings > ul > li").length;

@@ -58,7 +58,7 @@ export function OverviewView() {
         <Findings />
         <HealthTable room={room} />
       </div>
-      <FlowSection room={{ width: room.width, height: room.height - above.height }} />
+      <FlowSection room={room} above={above.height} />
       <Readout />
     </div>
   );

@@ -3,14 +3,18 @@
 import { numberText } from "../../drawing/number_text";
 import { flows, pointedCell } from "./flow_scene";
 import { readFlow } from "./flow_words";
-import { pointedTrend } from "./health_rows";
+import { pointedTrend, type PointedTrend } from "./health_rows";
 import { plots, pointedUnit, timestepsText } from "./timescale_scene";
 
-function CellReadout() {
+/** The cell that is pointed at, if its map still has it. */
+function cellHere() {
   const cell = pointedCell.value;
   const here = flows.value.find(({ key }) => key === cell?.key);
   const found = cell === null || here === undefined ? null : readFlow(here, cell.column, cell.row);
-  if (cell === null || here === undefined || found === null) return null;
+  return cell === null || here === undefined || found === null ? null : { cell, here, found };
+}
+
+function CellReadout({ of: { cell, here, found } }: { of: NonNullable<ReturnType<typeof cellHere>> }) {
   const others = flows.value.filter(({ key, direction }) => key !== here.key && direction === here.direction);
   const direction = here.run.layer.directions.length > 1 ? `, ${here.direction}` : "";
   return (
@@ -28,10 +32,7 @@ function CellReadout() {
   );
 }
 
-function TrendReadout() {
-  const here = pointedTrend.value;
-  if (here === null) return null;
-  const { run, layer, title, point } = here;
+function TrendReadout({ of: { run, layer, title, point } }: { of: PointedTrend }) {
   return (
     <span>
       <strong>
@@ -43,11 +44,15 @@ function TrendReadout() {
   );
 }
 
-function UnitReadout() {
+/** The unit that is pointed at, if its plot still has it. */
+function unitHere() {
   const here = pointedUnit.value;
   const plot = here === null ? undefined : plots.value.find(({ key }) => key === here.key);
   const dot = plot?.dots.find(({ unit }) => unit === here?.unit);
-  if (plot === undefined || dot === undefined) return null;
+  return plot === undefined || dot === undefined ? null : { plot, dot };
+}
+
+function UnitReadout({ of: { plot, dot } }: { of: NonNullable<ReturnType<typeof unitHere>> }) {
   const { run, layer } = plot.of;
   return (
     <span>
@@ -64,12 +69,13 @@ function UnitReadout() {
 }
 
 export function Readout() {
-  if (pointedTrend.value !== null || pointedCell.value !== null || pointedUnit.value !== null) {
+  const [cell, trend, unit] = [cellHere(), pointedTrend.value, unitHere()];
+  if (cell !== null || trend !== null || unit !== null) {
     return (
       <output class="readout">
-        <CellReadout />
-        <TrendReadout />
-        <UnitReadout />
+        {cell === null ? null : <CellReadout of={cell} />}
+        {trend === null ? null : <TrendReadout of={trend} />}
+        {unit === null ? null : <UnitReadout of={unit} />}
       </output>
     );
   }

@@ -4,9 +4,10 @@ import { useLayoutEffect } from "preact/hooks";
 import { health, type Health } from "../../state/health";
 import { wishTimescales } from "../../state/timescales";
 import { useTakeable } from "../../take_away/takeable";
-import { type HealthRow, type HealthTable } from "./health_rows";
+import { type HealthRow, type HealthTable, pointedTrend, pointsOf } from "./health_rows";
 import { absentKinds, groupsOf, type MeasureGroup, measureNumbers, type MeasurePart } from "./measure_groups";
 import { MeasureValue, positionOf } from "./measure_value";
+import { pointedUnit } from "./timescale_scene";
 import { TimescaleSection } from "./timescale_section";
 import { TrendLine } from "./trend";
 
@@ -30,7 +31,7 @@ function Part({ row, group, part, ends }: PartProps) {
         name={part.key}
         measure={measure.measure}
         title={title}
-        points={measure.steps.map((step, i) => ({ step, value: measure.values[i] }))}
+        points={pointsOf(measure)}
         axis={group.axis}
         ends={ends}
         position={positionOf(row)}
@@ -105,6 +106,9 @@ export function RowDetail({ row, of: ends }: { row: HealthRow; of: HealthTable }
     wishTimescales(true);
     return () => {
       wishTimescales(false);
+      // What was pointed at in it is no longer there.
+      pointedTrend.value = null;
+      pointedUnit.value = null;
     };
   }, []);
   if (of === null) return null;

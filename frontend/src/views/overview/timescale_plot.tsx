@@ -5,7 +5,9 @@ import { alongLog, dotsPath, type LogSquare, logTicks, nearestPlace } from "../.
 import { numberText } from "../../drawing/number_text";
 import { dark } from "../../state/host";
 import { runColour } from "../../state/names";
+import { problem } from "../../state/problems";
 import { snappedStep } from "../../state/series";
+import { areTimescalesThere, type Timescales } from "../../state/timescales";
 import { useTakeable } from "../../take_away/takeable";
 import { countText, placeOf, pointedUnit, square, timescaleNumbers, type TimescalePlot } from "./timescale_scene";
 
@@ -122,6 +124,13 @@ function Ticks({ of }: { of: LogSquare }) {
   );
 }
 
+/** Why the step is not the one that is looked at. */
+function otherStepText({ step }: Timescales): string {
+  if (step === snappedStep.value) return "";
+  if (areTimescalesThere.value) return " (its nearest)";
+  return problem.value === null ? " Loading\u2026" : "";
+}
+
 export function TimescaleFigure({ plot }: { plot: TimescalePlot }) {
   const { of, values, isOneOfTwo } = plot;
   const place = useTakeable<HTMLElement>(() => ({
@@ -138,7 +147,7 @@ export function TimescaleFigure({ plot }: { plot: TimescalePlot }) {
         <bdi>{of.run}</bdi>
         <span class="quiet">
           {isOneOfTwo ? `${values.direction}, ` : ""}step {values.step}
-          {values.step === snappedStep.value ? "" : " (its nearest)"}
+          {otherStepText(values)}
         </span>
       </figcaption>
       {shared === null ? null : (

@@ -22,7 +22,7 @@ export interface TimescalePlot {
   /** Whether the layer has another direction. */
   isOneOfTwo: boolean;
   dots: UnitDot[];
-  /** How many units have a gradient that does not decay exponentially, and how many of the others a gate that never lets go. */
+  /** How many units have no gradient that decays exponentially, and how many of the others a gate that never lets go. */
   notExponential: number;
   endless: number;
 }
@@ -72,16 +72,20 @@ export function placeOf({ gate, gradient }: Pick<UnitDot, "gate" | "gradient">, 
 /** The unit that is pointed at. */
 export const pointedUnit = signal<{ key: string; unit: number } | null>(null);
 
+function have(count: number): string {
+  return count === 1 ? "has" : "have";
+}
+
 export function timestepsText(value: number): string {
   return `${numberText(value, 3)} ${value === 1 ? "timestep" : "timesteps"}`;
 }
 
-/** "22 of 24 units; 2 do not decay exponentially". */
+/** "22 of 24 units; 2 have no exponential decay, or no finite gradient". */
 export function countText({ dots, values, notExponential, endless }: TimescalePlot): string {
   const parts = [
     `${dots.length} of ${values.gate_timescales.length} units`,
-    notExponential === 0 ? "" : `${notExponential} ${notExponential === 1 ? "does" : "do"} not decay exponentially`,
-    endless === 0 ? "" : `${endless} ${endless === 1 ? "has a gate that is" : "have gates that are"} 1`,
+    notExponential === 0 ? "" : `${notExponential} ${have(notExponential)} no exponential decay, or no finite gradient`,
+    endless === 0 ? "" : `${endless} ${have(endless)} ${endless === 1 ? "a gate that is" : "gates that are"} 1`,
   ];
   return parts.filter((part) => part !== "").join("; ");
 }

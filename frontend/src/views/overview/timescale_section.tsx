@@ -1,6 +1,7 @@
 /** The units of a layer, and of what stands for it in the other runs: their memory against their gradient. */
 
 import { numberText } from "../../drawing/number_text";
+import { problem } from "../../state/problems";
 import { areTimescalesThere, timescales } from "../../state/timescales";
 import { TimescaleFigure } from "./timescale_plot";
 import { leastFit, plots } from "./timescale_scene";
@@ -13,6 +14,7 @@ const meaning =
 
 export function TimescaleSection() {
   const found = timescales.value;
+  const isWaiting = found.length === 0 && !areTimescalesThere.value && problem.value === null;
   const reasons = found.flatMap(({ of, reason }) => (reason === null ? [] : [{ run: of.run, reason }]));
   return (
     <section class="timescale-section" aria-labelledby="timescale-heading">
@@ -26,7 +28,7 @@ export function TimescaleSection() {
           fades, where that is exponential (R{"\u00b2"} from {numberText(leastFit.value)} on). On the line both agree.
         </p>
       )}
-      {found.length === 0 && !areTimescalesThere.value ? <p class="quiet">Loading{"\u2026"}</p> : null}
+      {isWaiting ? <p class="quiet">Loading{"\u2026"}</p> : null}
       <div class="timescale-plots">
         {plots.value.map((plot) => (
           <TimescaleFigure key={plot.key} plot={plot} />

@@ -4,9 +4,9 @@ import { visibleColour } from "../../drawing/line_colours";
 import { numberText } from "../../drawing/number_text";
 import { alongSteps, curvePath, type StepPoint } from "../../drawing/step_curve";
 import { trendHeight, type TrendAxis } from "../../drawing/trend_axis";
-import { choose } from "../../state/choices";
 import { dark } from "../../state/host";
 import { runColour } from "../../state/names";
+import { chooseLayer } from "../../state/region";
 import { keptSteps, snappedStep } from "../../state/series";
 import { nearestStep } from "../../state/steps";
 import { type HealthRow, pointedTrend } from "./health_rows";
@@ -83,7 +83,7 @@ export function TrendLine(props: TrendProps) {
         pointedTrend.value = null;
       }}
       onClick={() => {
-        if (pointedTrend.value !== null) choose({ layer: row.layer.layer, step: pointedTrend.value.point.step });
+        if (pointedTrend.value !== null) chooseLayer(row.layer.layer, { step: pointedTrend.value.point.step });
       }}
     >
       {now === null || now < ends.first || now > ends.last ? null : verticalAt(x(now), "trend-now")}
