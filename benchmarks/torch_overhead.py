@@ -1,7 +1,9 @@
 """What logging costs a train step of PyTorch: LSTM 256, batch 16, 100 timesteps, 128 inputs, 4 samples kept."""
 
 import itertools
+import queue
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from tb_rnn_plugin import rnn_summary
 UNITS, INPUTS, BATCH, TIMESTEPS = 256, 128, 16, 100
 ROUNDS = 12
 BINS = 64
+SAMPLES = 4
+_MOST_WAITING = 8
 
 SEQUENCES = ("activation", "output_gradient")
 WITH_WEIGHTS = (*SEQUENCES, "weights", "weight_gradients")
@@ -93,6 +97,37 @@ def hooks(network: Network, _: Path) -> Logger:
     return log
 
 
+def bare_copies(*, matrices: bool) -> Callable[[Network, Path], Logger]:
+    """The floor: what is kept of these tensors, copied and written as bare bytes from a thread.
+
+    Nothing is counted, checked or named, and only the samples that are kept are looked at.
+    """
+
+    def hooked(network: Network, directory: Path) -> Logger:
+        kept = _tensors(network)
+        waiting: queue.Queue[list[torch.Tensor]] = queue.Queue(_MOST_WAITING)
+        directory.mkdir()
+        file = (directory / "bytes").open("wb", buffering=0)
+
+        def write() -> None:
+            while True:
+                for tensor in waiting.get():
+                    file.write(tensor.numpy().data.cast("B"))
+
+        threading.Thread(target=write, daemon=True).start()
+
+        def log(_: int) -> None:
+            tensors = [tensor[:SAMPLES] for tensor in kept.values()]
+            if matrices:
+                parameters = list(network.lstm.parameters())
+                tensors += [*parameters, *(p.grad for p in parameters if p.grad is not None)]
+            waiting.put([tensor.detach().clone(memory_format=torch.contiguous_format) for tensor in tensors])
+
+        return log
+
+    return hooked
+
+
 def _tensors(network: Network) -> dict[str, torch.Tensor]:
     """The LSTM's output of the last pass and its gradient, as hooks find them."""
     kept: dict[str, torch.Tensor] = {}
@@ -111,6 +146,8 @@ VARIANTS: dict[str, tuple[Callable[[Network, Path], Logger], float | None]] = {
     "every 50 steps, everything": (own(every=50), 1.005),
     "every step, activations and output gradients": (own(every=1, quantities=SEQUENCES), 1.05),
     "every step, weights and weight gradients too": (own(every=1, quantities=WITH_WEIGHTS), 1.20),
+    "floor: bare copies of activations and output gradients": (bare_copies(matrices=False), None),
+    "floor: bare copies of all of these": (bare_copies(matrices=True), None),
     "peer: add_histogram of activations and gradients": (histograms(matrices=False), None),
     "peer: add_histogram of all of these": (histograms(matrices=True), None),
     "peer: hooks as wandb's, of activations and all gradients": (hooks, None),

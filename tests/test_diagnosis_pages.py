@@ -19,14 +19,15 @@ def pictures(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", DIAGNOSTICS)
-def test_a_page_shows_its_picture(name: str) -> None:
-    assert pictures(PAGES[name]) == [f"pictures/{name}.png"]
-    assert (DIRECTORY / "pictures" / f"{name}.png").is_file()
+def test_a_page_shows_its_pictures(name: str) -> None:
+    of_page = [comparison.picture.name for comparison in COMPARISONS if comparison.page == name]
+    assert of_page
+    assert pictures(PAGES[name]) == [f"pictures/{picture}.png" for picture in of_page]
 
 
-def test_every_picture_is_made_and_shown() -> None:
+def test_every_picture_is_made() -> None:
     made = sorted(comparison.picture.name for comparison in COMPARISONS)
-    assert made == sorted(path.stem for path in (DIRECTORY / "pictures").iterdir()) == DIAGNOSTICS
+    assert made == sorted(path.stem for path in (DIRECTORY / "pictures").iterdir())
 
 
 def test_every_picture_shows_a_healthy_run_and_a_sick_one() -> None:

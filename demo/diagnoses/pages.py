@@ -26,10 +26,12 @@ class Comparison:
     """A picture, and what is trained for it.
 
     Attributes:
-        picture: Its name is that of the page.
+        page: The page of docs/diagnostics that shows it.
+        picture: What it shows.
         nets: Run to net.
     """
 
+    page: str
     picture: Picture
     nets: Mapping[str, Net]
 
@@ -38,13 +40,17 @@ def _without_fault(net: Net) -> Net:
     return dataclasses.replace(net, spoil=None, expected=None)
 
 
-def _compared(page: str, caption: str, *, sick: Net, healthy: Net, height: int = 640, **choices: str) -> Comparison:
+def _compared(
+    page: str, caption: str, *, sick: Net, healthy: Net, name: str = "", height: int = 640, **choices: str
+) -> Comparison:
+    """A comparison whose picture has the name of its page, where it has none of its own."""
     nets = {HEALTHY_RUN: healthy, f"sick: {sick.name}": sick}
-    return Comparison(Picture(page, caption, choices, tuple(nets), (_WIDTH, height)), nets)
+    return Comparison(page, Picture(name or page, caption, choices, tuple(nets), (_WIDTH, height)), nets)
 
 
 _VANISHING = _SICK["recurrent weights scaled to vanish"]
 _FORGETFUL = _SICK["forget bias −5"]
+_FORGETFUL_GRU = Net("update bias −5", "gru", spoil=set_bias("update", -5))
 _NAN = _SICK["NaN in the backward forget gate"]
 _SATURATED = _SICK["saturated gates"]
 _ALIKE = Net("all units alike", "rnn", spoil=make_units_alike)
@@ -113,6 +119,18 @@ COMPARISONS: tuple[Comparison, ...] = (
         panels="sample",
         samples="0",
         channels="0-5",
+    ),
+    _compared(
+        "memory",
+        "Overview, the healthy net's row opened: how long each unit's gate keeps its state, and how long its gradient lasts.",
+        name="timescales",
+        sick=_FORGETFUL_GRU,
+        healthy=Net("update bias 2", "gru", spoil=set_bias("update", 2)),
+        height=860,
+        step="10",
+        view="overview",
+        quantity="bptt_gradient",
+        row=f"{HEALTHY_RUN},recurrent",
     ),
     _compared(
         "nan",

@@ -7,7 +7,7 @@ import { useTakeable } from "../../take_away/takeable";
 import { type HealthRow, type HealthTable, pointedTrend, pointsOf } from "./health_rows";
 import { absentKinds, groupsOf, type MeasureGroup, measureNumbers, type MeasurePart } from "./measure_groups";
 import { MeasureValue, positionOf } from "./measure_value";
-import { pointedUnit } from "./timescale_scene";
+import { plots, pointedUnit } from "./timescale_scene";
 import { TimescaleSection } from "./timescale_section";
 import { TrendLine } from "./trend";
 
@@ -112,6 +112,8 @@ export function RowDetail({ row, of: ends }: { row: HealthRow; of: HealthTable }
     };
   }, []);
   if (of === null) return null;
+  // A drawing is seen at a glance, so it comes before the numbers; why there is none comes after them.
+  const isDrawn = plots.value.length > 0;
   return (
     <tr class="detail">
       <td colSpan={ends.columns.length + 1}>
@@ -121,8 +123,9 @@ export function RowDetail({ row, of: ends }: { row: HealthRow; of: HealthTable }
           role="region"
           aria-label={`All measures of ${row.run.run} / ${row.layer.layer}`}
         >
+          {isDrawn ? <TimescaleSection /> : null}
           <Measures of={of} row={row} ends={ends} />
-          <TimescaleSection />
+          {isDrawn ? null : <TimescaleSection />}
         </div>
       </td>
     </tr>
