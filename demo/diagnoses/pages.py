@@ -122,7 +122,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     ),
     _compared(
         "memory",
-        "Overview, the healthy net's row opened: how long each unit's gate keeps its state, and how long its gradient lasts.",
+        "Overview, a row opened: how long each unit's gate keeps its state, and how long its gradient lasts.",
         name="timescales",
         sick=_FORGETFUL_GRU,
         healthy=Net("update bias 2", "gru", spoil=set_bias("update", 2)),
