@@ -1,6 +1,7 @@
 """The light summaries of a layer as series of measures along the steps: what is judged."""
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -14,7 +15,7 @@ from tb_rnn_plugin.diagnostics.catalogue import MeasureKey
 from tb_rnn_plugin.diagnostics.exploding import over_running_median
 from tb_rnn_plugin.diagnostics.thresholds import Thresholds
 from tb_rnn_plugin.quantity_names import BPTT_GRADIENT
-from tb_rnn_plugin.record import WEIGHT_GRADIENTS, WEIGHTS
+from tb_rnn_plugin.record import BIAS, MATRIX_QUANTITIES, WEIGHTS
 from tb_rnn_plugin.rnn_data_pb2 import Layer, Measure, QuantitySummary
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -102,6 +103,8 @@ def quantity_history(
         blocks = _add_statistics(table, quantity, place, summary)
         if blocks and nonfinite is None:
             nonfinite = place, blocks
+        if quantity in MATRIX_QUANTITIES:
+            _add_norms(table, quantity, place, summary)
         for measure in summary.measures:
             key = MeasureKey(measure.name, quantity, measure.direction, measure.matrix, measure.gate)
             value, of = measure.value, float("nan")
@@ -169,7 +172,6 @@ class _Table:
 
 def _add_statistics(table: _Table, quantity: str, place: int, summary: QuantitySummary) -> tuple[NonfiniteBlock, ...]:
     blocks: list[NonfiniteBlock] = []
-    squares: dict[tuple[str, str], float] = {}
     bad = total = 0
     gate_of_sequence = quantity.partition("gate/")[2]
     for part in summary.statistics:
@@ -188,16 +190,32 @@ def _add_statistics(table: _Table, quantity: str, place: int, summary: QuantityS
                     part.last_nonfinite_timestep if part.HasField("last_nonfinite_timestep") else None,
                 )
             )
-        if quantity in (WEIGHTS, WEIGHT_GRADIENTS):
-            of = (part.direction, part.matrix if quantity == WEIGHTS else "")
-            bad_here = part.nan_count or part.inf_count
-            squares[of] = float("nan") if bad_here else squares.get(of, 0.0) + part.l2_norm**2
     table.set(MeasureKey(names.NONFINITE, quantity), place, float(bad), float(total), float("nan"))
-    measure = names.WEIGHT_NORM if quantity == WEIGHTS else names.GRADIENT_NORM
-    for (direction, matrix), square in squares.items():
-        key = MeasureKey(measure, quantity, direction, matrix)
-        table.set(key, place, float(np.sqrt(square)), float("nan"), float("nan"))
     return tuple(blocks)
+
+
+def _add_norms(table: _Table, quantity: str, place: int, summary: QuantitySummary) -> None:
+    """The norms of each matrix, or of a direction's gradients together; NaN where one of the numbers isn't finite."""
+    of_weights = quantity == WEIGHTS
+    squares: dict[MeasureKey, list[float]] = {}
+    largest: dict[MeasureKey, list[float]] = {}
+    for part in summary.statistics:
+        is_bad = bool(part.nan_count or part.inf_count)
+        norm = MeasureKey(
+            names.WEIGHT_NORM if of_weights else names.GRADIENT_NORM,
+            quantity,
+            part.direction,
+            part.matrix if of_weights else "",
+        )
+        squares.setdefault(norm, []).append(float("nan") if is_bad else part.l2_norm**2)
+        if of_weights and part.matrix != BIAS and (is_bad or part.channel_norms):
+            channels = norm._replace(measure=names.LARGEST_CHANNEL_NORM)
+            largest.setdefault(channels, []).append(float("nan") if is_bad else part.channel_norms[-1])
+    nothing = float("nan")
+    for key, of_gates in squares.items():
+        table.set(key, place, math.sqrt(sum(of_gates)), nothing, nothing)
+    for key, of_gates in largest.items():
+        table.set(key, place, float(np.max(of_gates)), nothing, nothing)
 
 
 def _add_profiles(

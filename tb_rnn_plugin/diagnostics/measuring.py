@@ -18,7 +18,7 @@ from tb_rnn_plugin.diagnostics.representation import effective_rank, mean_correl
 from tb_rnn_plugin.diagnostics.spectral_radius import spectral_radius
 from tb_rnn_plugin.diagnostics.thresholds import DEFAULT, Thresholds
 from tb_rnn_plugin.diagnostics.unit_activity import dead_units, dormancy
-from tb_rnn_plugin.diagnostics.weight_measures import channel_norms, count_dead, count_large, update_ratio
+from tb_rnn_plugin.diagnostics.weight_measures import count_dead, count_large, update_ratio
 from tb_rnn_plugin.quantity_names import ACTIVATION, BPTT_GRADIENT, GATE, OUTPUT_GRADIENT
 from tb_rnn_plugin.record import BIAS, RECURRENT_KERNEL, WEIGHTS, FloatArray, LayerRecord, Matrices
 from tb_rnn_plugin.rnn_data_pb2 import Measure
@@ -223,7 +223,6 @@ def _of_matrix(weights: FloatArray, direction: str, matrix: str, thresholds: Thr
         values = (
             (names.DEAD_WEIGHTS, count_dead(weights, thresholds.dead_weight), thresholds.dead_weight),
             (names.LARGE_WEIGHTS, count_large(weights, thresholds.large_weight), thresholds.large_weight),
-            (names.LARGEST_CHANNEL_NORM, float(channel_norms(weights, 2).max()), 0.0),
         )
     return [
         Measure(name=name, direction=direction, matrix=matrix, value=value, count=weights.size, threshold=threshold)

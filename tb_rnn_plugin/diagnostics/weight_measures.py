@@ -1,10 +1,9 @@
 """Weights that are gone, that are too large, and how fast they move. Pure functions on arrays."""
 
 import numpy as np
-import numpy.typing as npt
 
 from tb_rnn_plugin.record import FloatArray
-from tb_rnn_plugin.statistics.row_sums import column_squares, row_squares, rows_of
+from tb_rnn_plugin.statistics.row_sums import row_squares, rows_of
 
 # Numbers that are worked on at once: they stay in the processor's cache from one operation to the next.
 _CHUNK = 64 * 1024
@@ -57,19 +56,3 @@ def _norm(weights: FloatArray) -> float:
     return float(
         np.sqrt(sum(float(row_squares(rows).sum()) for rows in rows_of(np.ascontiguousarray(weights).ravel())))
     )
-
-
-def channel_norms(weights: FloatArray, order: int) -> npt.NDArray[np.float64]:
-    """The L1 or L2 norm of each channel, over all axes but the last: see-rnn's `weights_norm`.
-
-    Args:
-        weights: (…, channels).
-        order: 1 for Σ|w|, 2 for √Σw².
-
-    Returns:
-        (channels,).
-    """
-    rows = weights.reshape(-1, weights.shape[-1])
-    if order == 1:
-        return np.asarray(np.abs(rows).sum(axis=0, dtype=np.float64))
-    return np.sqrt(column_squares(rows))

@@ -1,5 +1,7 @@
 """Series of measures out of stored summaries, against the arrays that were written."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,23 @@ def test_norms_of_weights_and_their_gradients() -> None:
     gradients = np.concatenate([one.ravel() for one in record.weight_gradients[cells.FORWARD].values()])
     norm = series(history, "gradient_norm", "weight_gradients", direction=cells.FORWARD)
     assert norm.values[0] == pytest.approx(float(np.linalg.norm(gradients)), rel=1e-5)
+
+
+def test_the_largest_norm_of_a_channel_is_of_all_gates() -> None:
+    record = healthy()
+    broken = record.weights[cells.FORWARD]["kernel"].copy()
+    broken[0, 0] = np.nan  # of the first gate only
+    matrices = {cells.FORWARD: {**record.weights[cells.FORWARD], "kernel": broken}}
+    spoiled = dataclasses.replace(record, weights=matrices)
+    (history,) = histories([(0, [record]), (1, [spoiled])])
+    for matrix, after in (("kernel", float("nan")), ("recurrent_kernel", None)):
+        norms = np.linalg.norm(record.weights[cells.FORWARD][matrix].astype(np.float64), axis=0)
+        found = series(history, "largest_channel_norm", "weights", direction=cells.FORWARD, matrix=matrix)
+        expected = [norms.max(), norms.max() if after is None else after]
+        assert found.values == pytest.approx(expected, rel=1e-6, nan_ok=True)
+    assert not any(
+        (key.measure, key.matrix) == ("largest_channel_norm", "bias") for key in history.quantities["weights"].series
+    )
 
 
 def test_an_update_is_of_a_step() -> None:
