@@ -3,7 +3,6 @@
 The peers draw the same numbers in the same browser: Plotly, and TensorBoard's own histograms in place of the curves.
 """
 
-import shutil
 import statistics
 import tempfile
 import time
@@ -20,6 +19,7 @@ from benchmarks.table import Row, print_table
 from demo.tensorboard_server import free_port, serving
 from tb_rnn_plugin import rnn_summary
 from tb_rnn_plugin.event_file import write_record
+from tb_rnn_plugin.export.browser import installed_browser
 
 RUNS, HEATMAP_SAMPLES, STEPS = 2, 4, 6
 HEATMAP_TIMESTEPS, HEATMAP_CHANNELS = 1000, 512
@@ -200,8 +200,7 @@ def report(title: str, found: dict[str, float], least: int) -> None:
 
 def launched(playwright: Any) -> Browser:
     """The machine's own browser, where there is one; else the one that Playwright installed."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    browser: Browser = playwright.chromium.launch(executable_path=found, args=_QUIET.split())
+    browser: Browser = playwright.chromium.launch(executable_path=installed_browser(), args=_QUIET.split())
     return browser
 
 

@@ -1,7 +1,6 @@
 """Screenshots of the tab, from a real TensorBoard in a headless Chromium."""
 
 import contextlib
-import shutil
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +8,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from demo.picture import Picture
+from tb_rnn_plugin.export.browser import installed_browser
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic")
 _FRAME = "iframe[src*='name=rnn']"
 _DRAWN = ".view [role='img'][data-stale='false'], .view svg[role='img'], .view canvas[role='img']"
@@ -20,8 +19,7 @@ _DRAWN = ".view [role='img'][data-stale='false'], .view svg[role='img'], .view c
 def browsing() -> Iterator[Browser]:
     """The machine's Chromium or Chrome while the block runs, else Playwright's own."""
     with sync_playwright() as playwright:
-        executable = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
-        browser = playwright.chromium.launch(executable_path=executable, args=list(_ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=installed_browser(), args=list(_ARGUMENTS))
         yield browser
         browser.close()
 

@@ -19,7 +19,7 @@ def read_records(directory: Path, layer: str | None) -> Iterator[tuple[int, Laye
         OSError: If there is no such directory.
         ValueError: If there is no such layer, no RNN data at all, or an event file is damaged.
     """
-    files = sorted(path for path in directory.iterdir() if "tfevents" in path.name)
+    files = sorted(path for path in directory.iterdir() if "tfevents" in path.name and path.is_file())
     return _read(directory, files, layer)
 
 

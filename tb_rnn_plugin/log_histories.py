@@ -50,7 +50,7 @@ def layer_histories(directory: Path, thresholds: Thresholds) -> list[LayerHistor
 
 def _series(directory: Path) -> Mapping[tuple[str, str], tuple[Layer, list[tuple[int, QuantitySummary]]]]:
     found: _Series = {}
-    for path in sorted(path for path in directory.iterdir() if "tfevents" in path.name):
+    for path in sorted(path for path in directory.iterdir() if "tfevents" in path.name and path.is_file()):
         known: dict[str, SeriesMetadata | None] = {}  # a tf.summary writer gives metadata with a tag's first value only
         for event in read_events(path):
             for value in event.summary.value:

@@ -20,9 +20,14 @@ SCHEMA_VERSION = 1
 DEFAULT_SAMPLES = {PLUGIN_NAME: 1000, ARRAYS_PLUGIN_NAME: 4}
 
 
+# TensorBoard's data server gives out keys of blobs, JSON with the tag in it, and can't read them back where JSON has to
+# escape a character. The "%" is among them so that no two tags become one.
+_IN_TAGS = str.maketrans({'"': "%22", "\\": "%5C", "%": "%25"})
+
+
 def tag(plugin_name: str, layer: str, quantity: str) -> str:
     """The tag of a series. A run's tags share one namespace, so light and heavy data have tags of their own."""
-    return f"{plugin_name}/{layer}:{quantity}"
+    return f"{plugin_name}/{layer}:{quantity}".translate(_IN_TAGS)
 
 
 def layer_message(record: LayerRecord, position: int) -> Layer:

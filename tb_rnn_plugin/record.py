@@ -23,6 +23,7 @@ from tb_rnn_plugin.recurrence.layer import Recurrence, is_derived
 
 FloatArray = npt.NDArray[np.float32]
 Matrices = Mapping[str, FloatArray]
+Norms = npt.NDArray[np.float64]
 
 #: Names of the two quantities that are matrices of a direction, not sequences.
 WEIGHTS = "weights"
@@ -176,15 +177,17 @@ class LayerRecord:
                 f"{self.gates}, matrices {tuple(next(iter(by_direction.values()), ()))}."
             ) from None
 
-    def norms(self, order: int = 2, *, gradient: bool = False) -> dict[str, dict[str, FloatArray]]:
+    def norms(self, order: int = 2, *, gradient: bool = False) -> dict[str, dict[str, Norms]]:
         """The norms of the channels of every matrix: over all axes but the last one, of gates x units.
+
+        They are summed in float64: the squares of gradients that have vanished are less than float32 can hold.
 
         Args:
             order: 1 for Σ|w|, 2 for √Σw².
             gradient: Whether of the weights' gradients.
 
         Returns:
-            Direction to matrix name to array (gates x units).
+            Direction to matrix name to array (gates x units), in float64.
 
         Raises:
             ValueError: If `order` is neither 1 nor 2.
@@ -194,7 +197,7 @@ class LayerRecord:
         by_direction = self.weight_gradients if gradient else self.weights
         return {
             direction: {
-                name: np.linalg.norm(matrix.reshape(-1, matrix.shape[-1]), order, axis=0)
+                name: np.linalg.norm(matrix.reshape(-1, matrix.shape[-1]).astype(np.float64), order, axis=0)
                 for name, matrix in matrices.items()
             }
             for direction, matrices in by_direction.items()

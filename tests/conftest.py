@@ -39,6 +39,11 @@ def logdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # No more steps than the arrays' default cap, so that none is sampled away.
     _run_job("directory", directory / "restarted", 1, (0, 10, 20, 30))
     _run_job("directory", directory / "restarted", 1000, (10, 20))
+    # Beside another writer's file TensorBoard is not told of the restart.
+    _write_scalars(directory / "restarted beside scalars")
+    _run_job("directory", directory / "restarted beside scalars", 1, (0, 10, 20, 30))
+    _run_job("directory", directory / "restarted beside scalars", 1000, (10, 15))
+    logs.write_odd_names(directory / "odd names")
     return directory
 
 

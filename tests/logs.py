@@ -87,6 +87,17 @@ def write_small(directory: Path, steps: range, shift: float = 0.0) -> None:
     rnn_summary.close()
 
 
+ODD_NAMES = ('"quoted"', "back\\slash", "50%", "a:b", "..", "<script>alert(1)</script>", "層/層:0", "x" * 3000)
+LARGEST_STEP = 10**18 - 1
+
+
+def write_odd_names(directory: Path) -> None:
+    """Layers that are as small as can be, named so."""
+    layers = [LayerRecord(name, sequences={'the "y"': floats(len(name), 1, 2, 3)}) for name in ODD_NAMES]
+    rnn_summary.write(layers, LARGEST_STEP, directory)
+    rnn_summary.close()
+
+
 DAMAGE = ("text", "rank 1", "floats", "blobs", "no blobs", "rank 0", "float blobs", "cut", "huge", "metadata")
 
 

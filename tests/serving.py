@@ -114,6 +114,17 @@ def decoded(answer: Answer) -> tuple[list[Array], list[dict[str, Any]]]:
 
 
 @contextlib.contextmanager
+def with_all_steps(logdir: Path, loader: str, last_steps: Mapping[str, int]) -> Iterator[TensorBoard]:
+    """A TensorBoard that keeps all arrays, and has read each of these runs up to its last step."""
+    with tensorboard(logdir, loader, "--samples_per_plugin=rnn_arrays=0") as served:
+        wait_for(
+            f"the runs {last_steps}",
+            lambda: all(served.last_step(run) == step for run, step in last_steps.items()),
+        )
+        yield served
+
+
+@contextlib.contextmanager
 def tensorboard(
     logdir: Path, loader: str, *flags: str, environment: Mapping[str, str] | None = None
 ) -> Iterator[TensorBoard]:

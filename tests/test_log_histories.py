@@ -17,6 +17,14 @@ def test_runs_are_named_as_tensorboard_names_them(tmp_path: Path) -> None:
     assert run_directories(tmp_path / "a") == {".": tmp_path / "a"}
 
 
+def test_a_run_below_may_be_named_as_event_files_are(tmp_path: Path) -> None:
+    for run in (tmp_path, tmp_path / "tfevents"):
+        rnn_summary.write(healthy(), 0, run)
+    rnn_summary.close()
+    for run in run_directories(tmp_path).values():
+        assert len(layer_histories(run, DEFAULT)) == len(list(rnn_summary.read(run))) == 1
+
+
 def test_layers_come_in_model_order(tmp_path: Path) -> None:
     rnn_summary.write([healthy("second"), healthy("first")], 0, tmp_path)
     rnn_summary.close()

@@ -1,5 +1,7 @@
 """Names, tags, and the metadata by which TensorBoard and the plugin know a series."""
 
+import json
+
 import numpy as np
 import pytest
 from tensorboard.compat.proto import summary_pb2
@@ -32,3 +34,10 @@ def test_foreign_metadata_is_none(content: bytes) -> None:
 
 def test_light_and_heavy_tags_of_a_series_differ() -> None:
     assert metadata.tag("rnn", "a", "x") != metadata.tag("rnn_arrays", "a", "x")
+
+
+def test_tags_are_without_what_json_escapes_and_stay_apart() -> None:
+    names = ['"', "%22", "%2522", "\\", "%5C", "%", "%25", "/", "é"]
+    tags = [metadata.tag("rnn_arrays", layer, quantity) for layer in names for quantity in names]
+    assert len(set(tags)) == len(tags)
+    assert all(json.dumps(tag, ensure_ascii=False) == f'"{tag}"' for tag in tags)

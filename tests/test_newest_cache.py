@@ -26,6 +26,18 @@ def test_only_the_newest_version_of_the_latest_used_keys_is_remembered() -> None
     assert reads == ["b1", "b1"]
 
 
+def test_what_was_being_read_when_it_was_cleared_is_not_remembered() -> None:
+    cache: NewestCache[str] = NewestCache(2)
+
+    def read() -> str:
+        cache.clear()
+        return "old"
+
+    assert cache.get("a", 1, read) == "old"
+    assert cache.get("a", 1, lambda: "new") == "new"
+    assert cache.get("a", 1, lambda: "newer") == "new"
+
+
 def test_values_are_let_go_by_their_weight() -> None:
     cache: NewestCache[str] = NewestCache(10, len)
     reads: list[str] = []

@@ -391,8 +391,21 @@ def test_damage_is_not_a_500_and_stays_where_it_is(board: TensorBoard, kind: str
         assert len(missing) == (kind == "cut")
 
 
+@pytest.mark.parametrize(
+    ("route", "wanted"), [("series", ARRAYS), ("arrays", ARRAYS), ("health", {"run": "small"}), ("index.js", {})]
+)
+def test_a_304_has_the_headers_that_tensorboard_wants(board: TensorBoard, route: str, wanted: dict[str, Any]) -> None:
+    first = board.get(route, **wanted)
+    again = board.get(route, **wanted, etag=first.headers["etag"])
+    assert (again.status, again.body) == (304, b"")
+    for header in ("content-type", "x-content-type-options", "cache-control", "etag"):
+        assert again.headers[header] == first.headers[header]
+
+
 def test_nothing_was_logged_as_failed(board: TensorBoard) -> None:
-    assert "Traceback" not in board.log.read_text()
+    log = board.log.read_text()
+    assert "Traceback" not in log
+    assert "security_validator" not in log  # TensorBoard's word on responses that lack a header
 
 
 def test_the_entry_is_a_module(board: TensorBoard) -> None:

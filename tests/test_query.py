@@ -15,6 +15,8 @@ from tb_rnn_plugin.serving import query
 from tb_rnn_plugin.serving.query import NotFoundError, RnnData, SeriesKey
 
 SERIES = SeriesKey("run", "lstm", "activation")
+# What is asked of a series when something is new in it: what is kept, and whether its job was restarted.
+ONCE = {"list_blob_sequences": 1, "read_blob_sequences": 1, "list_tensors": 1, "read_tensors": 1}
 LARGE = 40_000  # more than a blob has to hold, so that every sample is a blob of its own
 
 
@@ -43,10 +45,9 @@ class Provider:
         if run_tag_filter is not None and ("run" not in run_tag_filter.runs or tag not in run_tag_filter.tags):
             return {}
         content = metadata.summary_metadata(plugin_name, metadata.layer_message(self.record, 0), "activation")
-        last = max(self.steps)
         listed = kind(
-            max_step=last,
-            max_wall_time=max(time for time, _ in self.steps.values()),
+            max_step=max(self.steps, default=None),
+            max_wall_time=max((time for time, _ in self.steps.values()), default=None),
             plugin_content=content.plugin_data.content,
             description="",
             display_name="",
@@ -123,7 +124,7 @@ def test_one_step_of_a_thousand_costs_the_blobs_of_that_step(clock: list[float])
     (found,) = samples(data, 500, 3)
     assert found is not None
     assert np.array_equal(found, record(500, 4).sequences["activation"][3])
-    assert source.taken() == {"list_blob_sequences": 1, "read_blob_sequences": 1, "blob 500/0": 1}
+    assert source.taken() == {**ONCE, "blob 500/0": 1}
     samples(data, 501, 3)  # scrubbing on
     assert source.taken() == {"blob 501/0": 1}
 
@@ -132,7 +133,7 @@ def test_only_the_blobs_that_are_wanted_are_read(clock: list[float]) -> None:
     source = Provider(3, LARGE)
     data = rnn_data(source)
     samples(data, 1, 3)
-    assert source.taken() == {"list_blob_sequences": 1, "read_blob_sequences": 1, "blob 1/0": 1, "blob 1/3": 1}
+    assert source.taken() == {**ONCE, "blob 1/0": 1, "blob 1/3": 1}
     samples(data, 1, 3, 4)  # where they lie is remembered
     assert source.taken() == {"blob 1/3": 1, "blob 1/4": 1}
     assert len(samples(data, 1)) == 5
@@ -208,8 +209,31 @@ def test_what_a_restart_overtook_is_left_out() -> None:
         return {"run": {"rnn/lstm:activation": first + again}}
 
     source.read_tensors = both  # type: ignore[method-assign]
-    found = rnn_data(source).summaries(None, "", SERIES)
+    data = rnn_data(source)
+    found = data.summaries(None, "", SERIES)
     assert [(one.step, one.wall_time) for one in found] == [(0, 0.0), (1, 101.0), (2, 102.0)]
+    # Of the arrays the loader gives those of the first time, of the steps after them too.
+    assert list(data.kept_steps(None, "", SERIES)) == [0]
+
+
+def test_what_a_restart_has_left_nothing_of_yet_is_not_listed() -> None:
+    source = Provider(1)
+    source.steps.clear()
+    assert rnn_data(source).listing(None, "").runs == []
+
+
+def test_arrays_are_listed_before_their_summaries_are(clock: list[float]) -> None:
+    source = Provider(3)
+    source.list_tensors = lambda *_, **__: {}  # type: ignore[method-assign]
+    assert list(rnn_data(source).kept_steps(None, "", SERIES)) == [0, 1, 2]
+
+
+def test_a_run_whose_name_the_data_server_can_t_read_is_told_of() -> None:
+    source = Provider(1)
+    source.failing = {"0/0": errors.InvalidArgumentError("failed to parse blob key")}
+    data = rnn_data(source)
+    ((found,),) = data.arrays(None, "", [(SERIES, data.kept_step(None, "", SERIES, 0), None)])
+    assert "--load_fast=false" in found.reason
 
 
 @pytest.mark.parametrize(

@@ -253,3 +253,11 @@ def test_norms_are_those_of_each_channel() -> None:
     np.testing.assert_allclose(record.norms(gradient=True)["forward"]["bias"], [1, 2])  # of one number each
     with pytest.raises(ValueError, match="order: expected 1 or 2, got 3"):
         record.norms(3)
+
+
+@pytest.mark.parametrize("size", [1e-25, 1e30])
+def test_norms_of_what_float32_cannot_square(size: float) -> None:
+    kernel = np.float32(size) * np.array([[3, 0], [4, 1]], np.float32)
+    norms = LayerRecord("a", weights={"forward": {"kernel": kernel}}).norms()["forward"]["kernel"]
+    assert norms.dtype == np.float64
+    np.testing.assert_allclose(norms, [5 * size, size])

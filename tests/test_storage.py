@@ -93,6 +93,25 @@ def test_a_restarted_job_replaces_what_it_overtakes(board: TensorBoard) -> None:
     assert overtaken.status == 404
 
 
+def test_nothing_is_left_of_what_a_job_overtook_that_tensorboard_was_not_told_of(board: TensorBoard) -> None:
+    run = "restarted beside scalars"
+    wait_for(run, lambda: board.series(run, "a/b", "activation")["steps"] == [0, 10, 15])
+    series = board.series(run, "a/b", "activation")
+    # Of a step that was written twice the Python loader gives the arrays of the first time only.
+    assert series["array_steps"] == ([0, 10, 15] if board.loader == "rust" else [0, 15])
+    for step, shift in ((0, 1), (15, 1000)):
+        (array,) = board.arrays(run=run, layer="a/b", quantity="activation", step=step)
+        assert np.array_equal(array.values, logs.small(step, shift).sequences["activation"][0]), step
+
+
+@pytest.mark.parametrize("name", logs.ODD_NAMES)
+def test_arrays_of_any_layer_are_served(board: TensorBoard, name: str) -> None:
+    wanted: dict[str, Any] = {"run": "odd names", "layer": name, "quantity": 'the "y"'}
+    wait_for(name, lambda: board.get("series", **wanted).status == 200)
+    (array,) = board.arrays(**wanted, step=logs.LARGEST_STEP)
+    assert np.array_equal(array.values, logs.floats(len(name), 1, 2, 3)[0])
+
+
 def test_a_step_that_is_written_again_while_tensorboard_runs(board: TensorBoard, logdir: Path) -> None:
     run = f"written again, {board.loader}"
     logs.write_small(logdir / run, range(3))

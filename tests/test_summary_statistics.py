@@ -27,6 +27,7 @@ ARRAYS: dict[str, FloatArray] = {
     "normal": NORMAL,
     "vanished": NORMAL * np.float32(1e-22),  # their squares are below float32
     "subnormal": (NORMAL * 1e-41).astype(np.float32),
+    "just subnormal": (NORMAL * 1e-39).astype(np.float32),
     "huge": (np.sign(NORMAL) * F32.max).astype(np.float32),
     "wide": (NORMAL * 10.0 ** RNG.integers(-40, 37, size=NORMAL.shape)).astype(np.float32),
     "zero": np.zeros_like(NORMAL),

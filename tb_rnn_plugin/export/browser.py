@@ -50,6 +50,18 @@ class BrowserError(Exception):
     """The browser, or the page in it, did not do what it was to; the message says what."""
 
 
+def installed_browser() -> Path | None:
+    """The first Chromium, Chrome or Edge that is found on this machine; None where there is none."""
+    for name in _NAMES:
+        found = shutil.which(name)
+        if found is not None:
+            return Path(found)
+    for path in _MAC if sys.platform == "darwin" else ():
+        if Path(path).exists():
+            return Path(path)
+    return None
+
+
 def find_browser(named: str | None) -> Path:
     """The browser to use: the one that was named, or the first that is found.
 
@@ -61,14 +73,10 @@ def find_browser(named: str | None) -> Path:
         if found is None:
             raise BrowserError(f"browser: {named!r} is no program.")
         return Path(found)
-    for name in _NAMES:
-        found = shutil.which(name)
-        if found is not None:
-            return Path(found)
-    for path in _MAC if sys.platform == "darwin" else ():
-        if Path(path).exists():
-            return Path(path)
-    raise BrowserError(NO_BROWSER)
+    installed = installed_browser()
+    if installed is None:
+        raise BrowserError(NO_BROWSER)
+    return installed
 
 
 class Page:

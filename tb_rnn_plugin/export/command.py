@@ -6,6 +6,7 @@ there for as long as that takes. Arrays (.npz) are read from the event files.
 
 import argparse
 import base64
+import contextlib
 import html
 import json
 import sys
@@ -21,8 +22,11 @@ from tb_rnn_plugin.export.browser import BrowserError, Page, find_browser, open_
 _FIGURES = (".png", ".svg", ".html")
 _ARRAYS = ".npz"
 _PREFIX = "p.rnn."
+_VIEWS = ("overview", "heatmap", "curves", "scatter", "histograms", "weights")
 _MOST_RUNS = 8
 _WINDOW = (200, 10_000)
+# As many as a question may have.
+_RUNS_AT_ONCE = 64
 
 _HTML = """<!doctype html>
 <html lang="en">
@@ -48,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--layer", help="the layer")
     what.add_argument("--quantity", help="the quantity: output_gradient, activation, weights, …")
-    what.add_argument("--view", help="overview, heatmap, curves, scatter, histograms or weights (default: heatmap)")
+    what.add_argument("--view", help=f"{', '.join(_VIEWS[:-1])} or {_VIEWS[-1]} (default: heatmap)")
     what.add_argument("--step", type=int, help="the training step, or the nearest that there is (default: the last)")
     what.add_argument(
         "--sample",
@@ -110,6 +114,10 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--output: there is no directory {arguments.output.absolute().parent}.")
     if len(arguments.runs) > _MOST_RUNS and suffix != _ARRAYS:
         raise ValueError(f"--run: expected at most {_MOST_RUNS}, got {len(arguments.runs)}.")
+    if arguments.view not in {None, *_VIEWS}:
+        raise ValueError(f"--view: expected one of {', '.join(_VIEWS)}; got {arguments.view!r}.")
+    if min(arguments.samples, default=0) < 0:
+        raise ValueError(f"--sample: expected 0 or more, got {min(arguments.samples)}.")
     if arguments.earlier not in {None, "first"} and not arguments.earlier.isdecimal():
         raise ValueError(f'--earlier: expected a step or "first", got {arguments.earlier!r}.')
     least, most = _WINDOW
@@ -178,18 +186,40 @@ def _check_names(address: str, arguments: argparse.Namespace) -> None:
     """The tab falls back to something else where a name is unknown; a figure must not.
 
     Raises:
-        ValueError: If there is no such run, layer or quantity.
+        ValueError: If there is no such run, layer, quantity or sample.
     """
     runs: dict[str, Any] = {run["run"]: run for run in server.ask(address, "index")["runs"]}
     if not runs:
         raise ValueError(f"LOGDIR: {arguments.logdir} holds no RNN data.")
     _expect("--run", arguments.runs, runs)
-    shown: Sequence[Any] = [runs[name] for name in arguments.runs] if arguments.runs else list(runs.values())
-    layers = {layer["layer"]: layer for run in shown for layer in run["layers"]}
+    shown = {name: runs[name] for name in arguments.runs} or runs
+    _expect("--minus", [arguments.minus] if arguments.minus not in {None, "earlier"} else [], shown)
+    layers = {layer["layer"]: layer for run in shown.values() for layer in run["layers"]}
     _expect("--layer", [arguments.layer] if arguments.layer else [], layers)
-    of_layer = [layer for run in shown for layer in run["layers"] if arguments.layer in {None, layer["layer"]}]
+    of_layer = [layer for run in shown.values() for layer in run["layers"] if arguments.layer in {None, layer["layer"]}]
     quantities = {quantity["quantity"]: quantity for layer in of_layer for quantity in layer["quantities"]}
     _expect("--quantity", [arguments.quantity] if arguments.quantity else [], quantities)
+    if arguments.samples:
+        sequences = {
+            (layer["layer"], quantity["quantity"])
+            for layer in of_layer
+            for quantity in layer["quantities"]
+            if quantity["kind"] == "sequence" and arguments.quantity in {None, quantity["quantity"]}
+        }
+        kept = max((_samples_kept(address, list(shown), *sequence) for sequence in sequences), default=0)
+        if sequences and kept <= max(arguments.samples):
+            raise ValueError(f"--sample: expected one of the {kept} that were kept; got {max(arguments.samples)}.")
+
+
+def _samples_kept(address: str, runs: Sequence[str], layer: str, quantity: str) -> int:
+    """Of how many samples the arrays of a sequence were kept, in any of the runs and at any step."""
+    kept = 0
+    for first in range(0, len(runs), _RUNS_AT_ONCE):
+        asked = [("layer", layer), ("quantity", quantity), *(("run", run) for run in runs[first:][:_RUNS_AT_ONCE])]
+        with contextlib.suppress(LookupError):  # not every run has every sequence
+            found = server.ask(address, "series", asked)["series"]
+            kept = max([kept, *(count for series in found for count in series["samples_kept"])])
+    return kept
 
 
 def _expect(option: str, names: Sequence[str], present: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ def health_answer(data: HistoryData, request: Request) -> Response:
     experiment = experiment_of(request)
     asked = parameters.health_parameters(request)
     listed = {run.run: run for run in data.listing(*experiment).runs}
-    found: list[RunHistory] = []
+    found: dict[str, list[LayerHistory]] = {}
     missing: list[dict[str, str]] = []
     for run in asked.runs:
         if run not in listed:
@@ -50,12 +50,14 @@ def health_answer(data: HistoryData, request: Request) -> Response:
             continue
         layers = data.layers(*experiment, listed[run], asked.layers, asked.thresholds)
         if layers:
-            found.append(RunHistory(run, layers, data.loss(*experiment, run)))
+            found[run] = layers
         else:
             missing.append({"run": run, "reason": f"run {run!r} has no such layer."})
     if not found:
         raise NotFoundError(missing[0]["reason"])
-    return json_answer(request, health_impl(found, missing, asked.thresholds))
+    losses = data.losses(*experiment, list(found))
+    histories = [RunHistory(run, layers, losses.get(run)) for run, layers in found.items()]
+    return json_answer(request, health_impl(histories, missing, asked.thresholds))
 
 
 def health_impl(

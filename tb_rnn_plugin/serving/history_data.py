@@ -55,10 +55,12 @@ class HistoryData:
         wanted = [one for one in run.series if layers is None or one.metadata.layer.name in layers]
 
         def read(one: ListedSeries) -> QuantityHistory | None:
+            if one.summaries_version is None:  # a loader that has read the arrays, and not yet the summaries
+                return None
             series = SeriesKey(run.run, one.metadata.layer.name, one.metadata.quantity)
             try:
                 return self._history(context, experiment, series, one, thresholds)
-            except NotFoundError:  # a loader that has read the arrays, and not yet the summaries
+            except NotFoundError:  # a loader that has just dropped them
                 return None
 
         found: dict[str, tuple[ListedSeries, dict[str, QuantityHistory]]] = {}
@@ -80,31 +82,43 @@ class HistoryData:
                 thresholds,
             )
 
-        version = self._data.summaries_version(context, experiment, series)
-        return self._histories.get((experiment, series, thresholds), version, read)
+        # Of the listing that is answered from: to list each series anew takes 44 ms, and most have not changed.
+        return self._histories.get((experiment, series, thresholds), listed.summaries_version, read)
 
-    def loss(self, context: Any, experiment: str, run: str) -> Loss | None:
-        """The scalar of a run, or of the run "train" below it, that seems to be its loss."""
-        runs = [run, f"{run}/train" if run != "." else "train"]
+    def losses(self, context: Any, experiment: str, runs: Sequence[str]) -> dict[str, Loss]:
+        """Of each run the scalar, its own or of the run "train" below it, that seems to be its loss, if there is one.
+
+        All runs are asked for at once: each question takes 44 ms, whatever it is about.
+        """
+        places = {run: (run, f"{run}/train" if run != "." else "train") for run in runs}
         listed = self._provider.list_scalars(
             context,
             experiment_id=experiment,
             plugin_name="scalars",
-            run_tag_filter=provider.RunTagFilter(runs=runs),
+            run_tag_filter=provider.RunTagFilter(runs=sorted({one for own in places.values() for one in own})),
         )
-        for one in runs:
-            tag = _loss_tag(list(listed.get(one, {})))
-            if tag is not None:
-                read = self._provider.read_scalars(
-                    context,
-                    experiment_id=experiment,
-                    plugin_name="scalars",
-                    downsample=_LOSS_STEPS,
-                    run_tag_filter=provider.RunTagFilter(runs=[one], tags=[tag]),
-                )
-                data = read.get(one, {}).get(tag, [])
-                return Loss(one, tag, [datum.step for datum in data], [float(datum.value) for datum in data])
-        return None
+        chosen: dict[str, tuple[str, str]] = {}
+        for run, own in places.items():
+            tags = ((one, _loss_tag(list(listed.get(one, {})))) for one in own)
+            found = next(((one, tag) for one, tag in tags if tag is not None), None)
+            if found is not None:
+                chosen[run] = found
+        if not chosen:
+            return {}
+        read = self._provider.read_scalars(
+            context,
+            experiment_id=experiment,
+            plugin_name="scalars",
+            downsample=_LOSS_STEPS,
+            run_tag_filter=provider.RunTagFilter(
+                runs=sorted({one for one, _ in chosen.values()}), tags=sorted({tag for _, tag in chosen.values()})
+            ),
+        )
+        return {run: _loss(one, tag, read.get(one, {}).get(tag, ())) for run, (one, tag) in chosen.items()}
+
+
+def _loss(run: str, tag: str, data: Sequence[Any]) -> Loss:  # data as the provider gives them
+    return Loss(run, tag, [datum.step for datum in data], [float(datum.value) for datum in data])
 
 
 def _loss_tag(tags: Sequence[str]) -> str | None:

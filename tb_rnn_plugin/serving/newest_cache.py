@@ -16,6 +16,7 @@ class NewestCache(Generic[_Value]):
         self._size = size
         self._weight = weight
         self._weights = 0
+        self._clearings = 0
         self._values: OrderedDict[object, tuple[object, _Value]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -26,8 +27,11 @@ class NewestCache(Generic[_Value]):
             if known is not None and known[0] == version:
                 self._values.move_to_end(key)
                 return known[1]
+            clearings = self._clearings
         value = read()
         with self._lock:
+            if clearings != self._clearings:  # what was begun before may be older than what it was cleared for
+                return value
             if key in self._values:
                 self._drop(key)
             self._values[key] = version, value
@@ -44,3 +48,4 @@ class NewestCache(Generic[_Value]):
         with self._lock:
             self._values.clear()
             self._weights = 0
+            self._clearings += 1

@@ -5,6 +5,7 @@ is kept until the provider lists something newer.
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import time
@@ -16,19 +17,11 @@ from tensorboard.data import provider
 
 from tb_rnn_plugin import metadata
 from tb_rnn_plugin.encoding import ArrayKey, EncodingError, StoredArrays, decode_summary
-from tb_rnn_plugin.quantity_names import (
-    ACTIVATION,
-    BPTT_GRADIENT,
-    CELL_STATE,
-    CELL_STATE_GRADIENT,
-    INPUT_GRADIENT,
-    OUTPUT_GRADIENT,
-    REACH,
-    reach_timestep,
-)
-from tb_rnn_plugin.record import MATRIX_QUANTITIES, FloatArray
+from tb_rnn_plugin.record import FloatArray
 from tb_rnn_plugin.rnn_data_pb2 import QuantitySummary, SeriesMetadata
 from tb_rnn_plugin.serving.newest_cache import NewestCache
+from tb_rnn_plugin.serving.restarts import Restart, without_overtaken
+from tb_rnn_plugin.serving.series_order import series_order
 
 # The provider samples when it loads; what it kept is all read.
 _ALL_KEPT = 10**6
@@ -38,16 +31,10 @@ _SUMMARIES_CACHED = 50_000
 _DIRECTORIES_CACHED = 4096
 _READERS = 16
 
-# The order in which a person meets the quantities; what is not named here comes after them.
-_QUANTITY_ORDER = (
-    ACTIVATION,
-    OUTPUT_GRADIENT,
-    BPTT_GRADIENT,
-    CELL_STATE,
-    CELL_STATE_GRADIENT,
-    INPUT_GRADIENT,
-    REACH,
-    *MATRIX_QUANTITIES,
+# Of its own keys TensorBoard's data server reads none that JSON has to escape. Our tags are without such characters.
+_UNREADABLE_KEY = (
+    "TensorBoard's data server can't read arrays of a run with a quotation mark, a backslash or a control character in "
+    "its name. Rename the run's directory, or start TensorBoard with --load_fast=false."
 )
 
 
@@ -70,11 +57,19 @@ class SeriesKey:
 
 @dataclasses.dataclass(frozen=True)
 class ListedSeries:
-    """A series that exists, and how far it has come."""
+    """A series that exists, and how far it has come.
+
+    Attributes:
+        metadata: What it is of.
+        last_step: The largest step of its light summaries and its arrays.
+        last_wall_time: When that was written.
+        summaries_version: What changes when a light summary was added; None where there are none.
+    """
 
     metadata: SeriesMetadata
     last_step: int
     last_wall_time: float
+    summaries_version: object = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +108,14 @@ class SummaryStep:
 
 
 @dataclasses.dataclass(frozen=True)
+class _Summaries:
+    """The light summaries of a series that still hold, and the restarts of its job that are seen in them."""
+
+    steps: list[SummaryStep]
+    restarts: tuple[Restart, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class ReadArray:
     """One array; or, with a reason, why it can't be had."""
 
@@ -130,7 +133,7 @@ class RnnData:
     def __init__(self, data_provider: provider.DataProvider) -> None:
         """Takes TensorBoard's provider, whichever loader stands behind it."""
         self._provider = data_provider
-        self._summaries: NewestCache[list[SummaryStep]] = NewestCache(_SUMMARIES_CACHED, len)
+        self._summaries: NewestCache[_Summaries] = NewestCache(_SUMMARIES_CACHED, lambda read: len(read.steps))
         self._kept: NewestCache[dict[int, KeptStep]] = NewestCache(_SERIES_CACHED)
         self._versions: NewestCache[object] = NewestCache(2 * _SERIES_CACHED)
         self._directories: NewestCache[StoredArrays] = NewestCache(_DIRECTORIES_CACHED)
@@ -152,17 +155,24 @@ class RnnData:
             for run, tags in list_series(context, experiment_id=experiment, plugin_name=plugin_name).items():
                 for listed in tags.values():
                     series = metadata.parse_series_metadata(listed.plugin_content)
-                    if series is None:
+                    # The Python loader lists what it has just dropped all steps of, at a restart, and then no last one.
+                    if series is None or listed.max_step is None:
                         continue
                     key = (series.layer.name, series.quantity)
                     known = found.setdefault(run, {}).get(key)
+                    version = _newest(listed) if plugin_name == metadata.PLUGIN_NAME else None
                     if known is None or known.last_step < listed.max_step:
-                        found[run][key] = ListedSeries(series, listed.max_step, listed.max_wall_time)
+                        version = version if known is None else known.summaries_version
+                        found[run][key] = ListedSeries(series, listed.max_step, listed.max_wall_time, version)
         # Who has seen a new step in the index must not be answered from before it.
         self._versions.clear()
         return Listing(
             runs=[
-                ListedRun(run.run_name, position, sorted(found[run.run_name].values(), key=_series_order))
+                ListedRun(
+                    run.run_name,
+                    position,
+                    sorted(found[run.run_name].values(), key=lambda one: series_order(one.metadata)),
+                )
                 for position, run in enumerate(runs)
                 if run.run_name in found
             ],
@@ -175,48 +185,44 @@ class RnnData:
         Raises:
             NotFoundError: If there is no such series.
         """
-        selected = _Selection(experiment, metadata.PLUGIN_NAME, series)
-        version = self.summaries_version(context, experiment, series)
+        return self._read_summaries(context, experiment, series).steps
 
-        def read() -> list[SummaryStep]:
+    def _read_summaries(self, context: Any, experiment: str, series: SeriesKey) -> _Summaries:
+        selected = _Selection(experiment, metadata.PLUGIN_NAME, series)
+        version = self._version(selected, self._provider.list_tensors, context)
+
+        def read() -> _Summaries:
             steps: list[SummaryStep] = []
-            for datum in selected.read(self._provider.read_tensors, context):
-                # A restarted job overtakes what it wrote before; TensorBoard's Python loader may still give both.
-                while steps and steps[-1].step >= datum.step:
-                    steps.pop()
+            data, restarts = without_overtaken(selected.read(self._provider.read_tensors, context))
+            for datum in data:
                 content = datum.numpy.item() if datum.numpy.size == 1 else None
                 summary = decode_summary(content) if isinstance(content, bytes) else None
                 if summary is not None:
                     steps.append(SummaryStep(datum.step, datum.wall_time, summary))
-            return steps
+            return _Summaries(steps, restarts)
 
         return self._summaries.get(selected, version, read)
 
-    def summaries_version(self, context: Any, experiment: str, series: SeriesKey) -> object:
-        """What changes when a light summary was added to a series.
-
-        Raises:
-            NotFoundError: If there is no such series.
-        """
-        selected = _Selection(experiment, metadata.PLUGIN_NAME, series)
-        return self._version(selected, self._provider.list_tensors, context)
-
     def kept_steps(self, context: Any, experiment: str, series: SeriesKey) -> dict[int, KeptStep]:
-        """The steps of a series whose arrays were kept, in order.
+        """The steps of a series whose arrays were kept, in order, without those that a restarted job overtook.
 
         Raises:
             NotFoundError: If there is no such series.
         """
         selected = _Selection(experiment, metadata.ARRAYS_PLUGIN_NAME, series)
         version = self._version(selected, self._provider.list_blob_sequences, context)
+        restarts: tuple[Restart, ...] = ()
+        with contextlib.suppress(NotFoundError):  # a loader that has read the arrays, and not yet the summaries
+            restarts = self._read_summaries(context, experiment, series).restarts
 
         def read() -> dict[int, KeptStep]:
             return {
                 datum.step: KeptStep(datum.step, datum.wall_time, tuple(value.blob_key for value in datum.values))
                 for datum in selected.read(self._provider.read_blob_sequences, context)
+                if not any(restart.overtook(datum) for restart in restarts)
             }
 
-        return self._kept.get(selected, version, read)
+        return self._kept.get(selected, (version, restarts), read)
 
     def _version(self, selected: "_Selection", list_series: Callable[..., Any], context: Any) -> object:
         """What changes when something was added to a series; asked for once a second at most.
@@ -299,6 +305,8 @@ class RnnData:
                 blob = self._provider.read_blob(context, blob_key=blob_key)
             except (LookupError, TypeError) as error:  # TensorBoard's Python loader, of what it has just dropped
                 raise NotFoundError("TensorBoard does not have these arrays any more.") from error
+            except errors.InvalidArgumentError as error:
+                raise NotFoundError(_UNREADABLE_KEY) from error
             if not isinstance(blob, bytes):
                 raise EncodingError("these are not arrays of tb_rnn_plugin.")
             return blob
@@ -352,19 +360,15 @@ class _Selection:
         listed = self._ask(list_series, context)
         if listed is None:
             raise NotFoundError(f"there is no {self.series}.")
-        return listed.max_step, listed.max_wall_time
+        return _newest(listed)
 
     def read(self, read_series: Callable[..., Any], context: Any) -> Iterable[Any]:
         return self._ask(read_series, context, downsample=_ALL_KEPT) or ()
 
 
-def _series_order(series: ListedSeries) -> tuple[int, str, int, int, str]:
-    quantity = series.metadata.quantity
-    timestep = reach_timestep(quantity)
-    name = quantity if timestep is None else REACH
-    rank = _QUANTITY_ORDER.index(name) if name in _QUANTITY_ORDER else len(_QUANTITY_ORDER)
-    place = -1 if timestep is None else timestep
-    return series.metadata.layer.position, series.metadata.layer.name, rank, place, quantity
+def _newest(listed: Any) -> object:  # a series, as the provider lists it
+    """What changes when something was added to it."""
+    return listed.max_step, listed.max_wall_time
 
 
 def _read_arrays(

@@ -5,14 +5,18 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tensorboard import errors, plugin_util
 from tensorboard.backend import http_util
 from werkzeug import Request, Response
+from werkzeug.datastructures import Headers
 
 from tb_rnn_plugin.serving.parameters import BadRequestError
 from tb_rnn_plugin.serving.query import NotFoundError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 
@@ -80,4 +84,13 @@ def revalidated(request: Request, response: Response, etag: str) -> Response:
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers.pop("Expires", None)
     response.set_etag(etag)
-    return response.make_conditional(request)
+    return _TypedResponse.force_type(response).make_conditional(request)
+
+
+class _TypedResponse(Response):
+    """Names its type in a 304 too, which werkzeug leaves out: TensorBoard logs a warning of each response without."""
+
+    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
+        headers = super().get_wsgi_headers(environ)
+        headers.setdefault("Content-Type", self.headers["Content-Type"])
+        return headers

@@ -122,8 +122,9 @@ def linear_histogram(
         exponent += 1
     first = _bin_index(low, exponent)
     length = _bin_index(high, exponent) - first + 1
-    # The widest bucket lies where the largest magnitude is; edges of both are multiples of powers of two.
-    widest_bucket = math.ldexp(1.0, math.frexp(magnitude)[1]) / _BUCKETS_OF_EXPONENT
+    # The widest bucket lies where the largest magnitude is; edges of both are multiples of powers of two. Those of
+    # subnormal numbers are all as wide as those above them.
+    widest_bucket = max(math.ldexp(1.0, math.frexp(magnitude)[1]), float(resolution.tiny)) / _BUCKETS_OF_EXPONENT
     if math.ldexp(1.0, exponent) >= widest_bucket:
         counts = _regrouped(buckets, exponent, first, length)
     else:

@@ -3,7 +3,6 @@
 Pages and servers are shared: each test sets the address anew.
 """
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
+from tb_rnn_plugin.export.browser import installed_browser
 from tests import serving
 from tests.browser import data, overview_data, pair_data, weight_data
 from tests.browser.overview_page import MAPS, cell, maps
-from tests.browser.tab import FRAME, Tab
+from tests.browser.tab import VIEWPORT, Tab
 from tests.serving import TensorBoard, wait_for
 
 expect.set_options(timeout=20_000)
@@ -28,8 +28,7 @@ _QUIET = (
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     """The machine's own browser, where there is one; else the one that Playwright installed."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    return {**browser_type_launch_args, "args": _QUIET.split(), **({"executable_path": found} if found else {})}
+    return {**browser_type_launch_args, "args": _QUIET.split(), "executable_path": installed_browser()}
 
 
 @pytest.fixture(scope="session")
@@ -42,15 +41,13 @@ def nets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def nets_board(nets: Path, loader: str) -> Iterator[TensorBoard]:
-    with serving.tensorboard(nets, loader, "--samples_per_plugin=rnn_arrays=0") as served:
-        last = {run: data.STEPS.get(run, (0,))[-1] for run in data.RUNS}
-        wait_for(f"the runs {last}", lambda: all(served.last_step(run) == step for run, step in last.items()))
+    with serving.with_all_steps(nets, loader, {run: data.STEPS.get(run, (0,))[-1] for run in data.RUNS}) as served:
         yield served
 
 
 @pytest.fixture(scope="session")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context = browser.new_context(viewport=VIEWPORT)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     yield context
     context.close()
@@ -58,22 +55,15 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="session")
 def nets_tab(context: BrowserContext, nets_board: TensorBoard) -> Iterator[Tab]:
-    tab = Tab.on(context, nets_board.port)
-    tab.load()
-    yield tab
-    tab.page.close()
+    with Tab.opened(context, nets_board.port) as tab:
+        yield tab
 
 
 @pytest.fixture
 def tab(nets_tab: Tab) -> Iterator[Tab]:
-    """The tab at its defaults; at the end nothing must have gone wrong that the test did not itself bring about."""
-    nets_tab.page.bring_to_front()
-    nets_tab.page.mouse.move(5, 5)
-    nets_tab.frame.locator("body").evaluate("() => document.activeElement?.blur()")
-    nets_tab.choose()
-    nets_tab.errors.clear()
-    yield nets_tab
-    assert nets_tab.errors == []
+    """The tab at its defaults."""
+    with nets_tab.at_rest({}):
+        yield nets_tab
 
 
 @pytest.fixture(scope="session")
@@ -81,32 +71,22 @@ def weights_board(tmp_path_factory: pytest.TempPathFactory, loader: str) -> Iter
     """On the log directory of tests/browser/weight_data.py."""
     directory = tmp_path_factory.mktemp(f"weights-{loader}") / "logs"
     weight_data.write(directory)
-    with serving.tensorboard(directory, loader, "--samples_per_plugin=rnn_arrays=0") as served:
-        last = {run: steps[-1] for run, steps in weight_data.STEPS.items()}
-        wait_for(f"the runs {last}", lambda: all(served.last_step(run) == step for run, step in last.items()))
+    last_steps = {run: steps[-1] for run, steps in weight_data.STEPS.items()}
+    with serving.with_all_steps(directory, loader, last_steps) as served:
         yield served
 
 
 @pytest.fixture(scope="session")
 def weights_tab(context: BrowserContext, weights_board: TensorBoard) -> Iterator[Tab]:
-    tab = Tab.on(context, weights_board.port)
-    tab.load()
-    yield tab
-    tab.page.close()
+    with Tab.opened(context, weights_board.port) as tab:
+        yield tab
 
 
 @pytest.fixture
 def weights(weights_tab: Tab) -> Iterator[Tab]:
-    """The tab on weights of every shape; at the end nothing must have gone wrong."""
-    weights_tab.page.bring_to_front()
-    weights_tab.page.mouse.move(5, 5)
-    weights_tab.page.locator(FRAME).focus()
-    weights_tab.frame.locator("body").evaluate("() => document.activeElement?.blur()")
-    weights_tab.errors.clear()
-    weights_tab.requests.clear()
-    yield weights_tab
-    weights_tab.page.set_viewport_size({"width": 1400, "height": 900})
-    assert weights_tab.errors == []
+    """The tab on weights of every shape."""
+    with weights_tab.at_rest(focused=True):
+        yield weights_tab
 
 
 @pytest.fixture(scope="session")
@@ -119,30 +99,22 @@ def pairs_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def pairs_board(pairs_logs: Path, loader: str) -> Iterator[TensorBoard]:
-    with serving.tensorboard(pairs_logs, loader, "--samples_per_plugin=rnn_arrays=0") as served:
-        wait_for("the runs", lambda: all(served.last_step(run) == 20 for run in pair_data.STEPS))
+    last_steps = {run: steps[-1] for run, steps in pair_data.STEPS.items()}
+    with serving.with_all_steps(pairs_logs, loader, last_steps) as served:
         yield served
 
 
 @pytest.fixture(scope="session")
 def pairs_tab(context: BrowserContext, pairs_board: TensorBoard) -> Iterator[Tab]:
-    tab = Tab.on(context, pairs_board.port)
-    tab.load()
-    yield tab
-    tab.page.close()
+    with Tab.opened(context, pairs_board.port) as tab:
+        yield tab
 
 
 @pytest.fixture
 def pairs(pairs_tab: Tab) -> Iterator[Tab]:
-    """The tab on runs of equal shapes; at the end nothing must have gone wrong."""
-    pairs_tab.page.bring_to_front()
-    pairs_tab.page.mouse.move(5, 5)
-    pairs_tab.frame.locator("body").evaluate("() => document.activeElement?.blur()")
-    pairs_tab.choose(runs="first,second")
-    pairs_tab.errors.clear()
-    pairs_tab.requests.clear()
-    yield pairs_tab
-    assert pairs_tab.errors == []
+    """The tab on runs of equal shapes."""
+    with pairs_tab.at_rest({"runs": "first,second"}):
+        yield pairs_tab
 
 
 @pytest.fixture(scope="module")
@@ -164,11 +136,9 @@ def growing_board(growing: Path, loader: str) -> Iterator[TensorBoard]:
 
 @pytest.fixture(scope="module")
 def growing_tab(context: BrowserContext, growing_board: TensorBoard) -> Iterator[Tab]:
-    tab = Tab.on(context, growing_board.port)
-    tab.load()
-    yield tab
-    assert tab.errors == []
-    tab.page.close()
+    with Tab.opened(context, growing_board.port) as tab:
+        yield tab
+        assert tab.errors == []
 
 
 @pytest.fixture
@@ -182,9 +152,8 @@ def live(growing_tab: Tab) -> Tab:
 def overview_board(tmp_path_factory: pytest.TempPathFactory, loader: str) -> Iterator[TensorBoard]:
     directory = tmp_path_factory.mktemp(f"overview-{loader}") / "logs"
     overview_data.write(directory)
-    with serving.tensorboard(directory, loader, "--samples_per_plugin=rnn_arrays=0") as served:
-        last = {run: steps[-1] for run, steps in overview_data.STEPS.items()}
-        wait_for(f"the runs {last}", lambda: all(served.last_step(run) == step for run, step in last.items()))
+    last_steps = {run: steps[-1] for run, steps in overview_data.STEPS.items()}
+    with serving.with_all_steps(directory, loader, last_steps) as served:
         wait_for("the losses", lambda: len(_losses(served)) == 3)
         yield served
 
@@ -196,26 +165,16 @@ def _losses(served: TensorBoard) -> list[Any]:
 
 @pytest.fixture(scope="session")
 def overview_tab(context: BrowserContext, overview_board: TensorBoard) -> Iterator[Tab]:
-    tab = Tab.on(context, overview_board.port)
-    tab.load(view="overview")
-    yield tab
-    tab.page.close()
+    with Tab.opened(context, overview_board.port, view="overview") as tab:
+        yield tab
 
 
 @pytest.fixture
 def overview(overview_tab: Tab) -> Iterator[Tab]:
-    """The Overview at its defaults; at the end nothing must have gone wrong."""
-    overview_tab.page.bring_to_front()
-    overview_tab.page.mouse.move(5, 5)
-    overview_tab.page.locator(FRAME).focus()
-    overview_tab.frame.locator("body").evaluate("() => document.activeElement?.blur()")
-    overview_tab.choose(view="overview")
-    overview_tab.errors.clear()
-    overview_tab.requests.clear()
-    expect(maps(overview_tab)).to_have_count(len(MAPS))
-    # What was asked before stays until the answer has come.
-    expect(overview_tab.frame.locator("tbody tr")).to_have_count(5)
-    expect(cell(overview_tab, "healthy", "gradient_horizon")).to_contain_text("29 of 29")
-    yield overview_tab
-    overview_tab.page.set_viewport_size({"width": 1400, "height": 900})
-    assert overview_tab.errors == []
+    """The Overview at its defaults."""
+    with overview_tab.at_rest({"view": "overview"}, focused=True):
+        expect(maps(overview_tab)).to_have_count(len(MAPS))
+        # What was asked before stays until the answer has come.
+        expect(overview_tab.frame.locator("tbody tr")).to_have_count(5)
+        expect(cell(overview_tab, "healthy", "gradient_horizon")).to_contain_text("29 of 29")
+        yield overview_tab

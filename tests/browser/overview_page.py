@@ -1,6 +1,5 @@
 """The Overview as a test sees it, and what it has to show, computed from what was logged."""
 
-import base64
 import re
 
 import numpy as np
@@ -9,7 +8,7 @@ from playwright.sync_api import Locator
 
 from tests.browser import overview_data
 from tests.browser.colours import Pixels, rgb, table
-from tests.browser.tab import Tab
+from tests.browser.tab import Tab, painted_pixels
 
 Floats = npt.NDArray[np.float64]
 MAPS = [("healthy", "forward"), ("healthy", "backward"), ("poisoned", "forward"), ("vanishing", "forward")]
@@ -44,19 +43,10 @@ def horizon(profile: Floats, share: float) -> int:
     return max(long)
 
 
-def painted(canvas: Locator) -> npt.NDArray[np.uint8]:
-    """(rows, columns, 4): one pixel a cell, as it was painted."""
-    height, width, text = canvas.evaluate("""canvas => {
-      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-      return [canvas.height, canvas.width, btoa(String.fromCharCode(...data))];
-    }""")
-    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
-
-
 def expect_colours(tab: Tab, whole: str, decades: int) -> None:
     """Each map's every pixel has the colour of its norm: steps to the right, down how many timesteps back."""
     for run, direction in MAPS:
-        pixels = painted(map_of(tab, run, direction))
+        pixels = painted_pixels(map_of(tab, run, direction))
         assert pixels.shape[:2] == (30, 12)
         there = pixels[..., 3] == 255
         assert (pixels[~there][:, 3] == 0).all()

@@ -5,20 +5,21 @@ import contextlib
 import re
 import time
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from playwright.sync_api import BrowserContext, Error, FrameLocator, Locator, Page, Request, Route, expect
+from playwright.sync_api import BrowserContext, Error, FrameLocator, Locator, Page, Request, Route, ViewportSize, expect
 
 from tests.browser.colours import Pixels
 
 FRAME = "iframe[src*='name=rnn']"
 ROUTES = "/data/plugin/rnn/"
+VIEWPORT: ViewportSize = {"width": 1400, "height": 900}
 # What the tab's own addresses all say.
 REST_AT_DEFAULT = {"rest": "default"}
 
-READ_CANVAS = """canvas => {
+_READ_CANVAS = """canvas => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   let text = "";
   for (const byte of data) text += String.fromCharCode(byte);
@@ -63,9 +64,19 @@ _INTRODUCED = """if (location.search.includes("name=rnn")) {
 }"""
 
 
-def pixels_of(read: list[object]) -> Pixels:
+def _with_opacity(read: list[object]) -> Pixels:
     height, width, text = read
-    return np.frombuffer(base64.b64decode(str(text)), np.uint8).reshape(int(str(height)), int(str(width)), 4)[..., :3]
+    return np.frombuffer(base64.b64decode(str(text)), np.uint8).reshape(int(str(height)), int(str(width)), 4)
+
+
+def pixels_of(read: list[object]) -> Pixels:
+    """(rows, columns, 3), from what READ_PICTURE gives."""
+    return _with_opacity(read)[..., :3]
+
+
+def painted_pixels(canvas: Locator) -> Pixels:
+    """(rows, columns, 4): red, green, blue and opacity of every pixel of a canvas, as it was painted."""
+    return _with_opacity(canvas.evaluate(_READ_CANVAS))
 
 
 def address(**choices: str) -> str:
@@ -77,6 +88,12 @@ def address(**choices: str) -> str:
 def names(values: Iterable[str]) -> str:
     """A list of runs as the address has it."""
     return ",".join(urllib.parse.quote(value, safe="") for value in values)
+
+
+def switch_theme(tab: "Tab", theme: str) -> None:
+    """By TensorBoard's own menu."""
+    tab.page.get_by_role("button", name="Menu for changing light or dark theme").click()
+    tab.page.get_by_role("menuitem", name=theme).click()
 
 
 @dataclass
@@ -106,6 +123,38 @@ class Tab:
         page.on("console", lambda message: tab.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: tab.errors.append(str(error)))
         return tab
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, context: BrowserContext, port: int, **choices: str) -> Iterator["Tab"]:
+        """A tab with these choices in its address, closed at the end."""
+        tab = cls.on(context, port)
+        tab.load(**choices)
+        yield tab
+        tab.page.close()
+
+    @contextlib.contextmanager
+    def at_rest(self, choices: Mapping[str, str] | None = None, *, focused: bool = False) -> Iterator["Tab"]:
+        """The tab for one test: in front of others, with nothing pointed at, and at its first size again afterwards.
+
+        At the end nothing must have gone wrong that the test did not itself bring about.
+
+        Args:
+            choices: What the address says, everything else at its default; None leaves the address as it is.
+            focused: Whether keys go to our frame.
+        """
+        self.page.bring_to_front()
+        self.page.mouse.move(5, 5)
+        if focused:
+            self.page.locator(FRAME).focus()
+        self.frame.locator("body").evaluate("() => document.activeElement?.blur()")
+        if choices is not None:
+            self.choose(**choices)
+        self.errors.clear()
+        self.requests.clear()
+        yield self
+        self.page.set_viewport_size(VIEWPORT)
+        assert self.errors == []
 
     def note_begun(self, request: Request) -> None:
         self.requests.append(request.url)
@@ -169,7 +218,7 @@ class Tab:
 
     def pixels(self, canvas: Locator) -> Pixels:
         """One pixel a cell, as it was painted."""
-        return pixels_of(canvas.evaluate(READ_CANVAS))
+        return painted_pixels(canvas)[..., :3]
 
     def seen(self, canvas: Locator) -> Pixels:
         """The device's pixels, as the canvas looks on the screen."""

@@ -3,16 +3,10 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser import accessibility, data
 from tests.browser.colours import Colouring
-from tests.browser.tab import Tab
+from tests.browser.tab import Tab, switch_theme
 
 # Nothing here depends on how TensorBoard loaded the data.
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("loader", ["rust"], indirect=True)]
-
-
-def switch_theme(tab: Tab, theme: str) -> None:
-    """By TensorBoard's own menu."""
-    tab.page.get_by_role("button", name="Menu for changing light or dark theme").click()
-    tab.page.get_by_role("menuitem", name=theme).click()
 
 
 def test_theme_of_tensorboard_is_followed_at_once(tab: Tab) -> None:

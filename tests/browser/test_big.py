@@ -44,11 +44,9 @@ def big(
     rnn_summary.close()
     with serving.tensorboard(directory, loader) as board:
         wait_for("the run", lambda: board.last_step("run") == 0)
-        tab = Tab.on(context, board.port)
-        tab.load()
-        yield tab
-        assert tab.errors == []
-        tab.page.close()
+        with Tab.opened(context, board.port) as tab:
+            yield tab
+            assert tab.errors == []
 
 
 def greens(tab: Tab) -> list[tuple[int, int]]:

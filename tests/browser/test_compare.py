@@ -9,8 +9,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser import accessibility, pair_data
 from tests.browser.colours import Colouring
-from tests.browser.tab import Tab
-from tests.browser.test_accessibility import switch_theme
+from tests.browser.tab import Tab, switch_theme
 from tests.browser.test_scatter import distribution, ends, expect_dots, expect_outline
 from tests.serving import TensorBoard
 

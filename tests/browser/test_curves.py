@@ -1,120 +1,16 @@
-"""The Curves view: each line against the logged numbers, its axes, its panels, and the large chart."""
+"""The Curves view: each line against the logged numbers, its axes and its panels."""
 
-import base64
 import re
-from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from playwright.sync_api import BrowserContext, Locator, expect
+from playwright.sync_api import expect
 
 from tests.browser import accessibility, data
-from tests.browser.tab import Tab, names
-from tests.serving import TensorBoard
+from tests.browser.curves_page import INSET, RUNS, Axis, expect_curves, gradients, paint, panel, panels, settled
+from tests.browser.tab import Tab, names, switch_theme
 
 pytestmark = pytest.mark.browser
-
-RUNS = ("lstm", "gru")
-DECADES = 6
-INSET = 2
-
-Floats = npt.NDArray[np.float64]
-
-_READ_PAINT = """canvas => {
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  let text = "";
-  for (const byte of data) text += String.fromCharCode(byte);
-  return [canvas.height, canvas.width, btoa(text)];
-}"""
-
-
-def paint(canvas: Locator) -> npt.NDArray[np.uint8]:
-    """Red, green, blue and opacity of every pixel."""
-    expect(canvas).to_have_attribute("data-painted", "true")
-    height, width, text = canvas.evaluate(_READ_PAINT)
-    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
-
-
-class Axis:
-    """From a value to a height between 0 and 1, by the formulas of colour_scale.ts."""
-
-    def __init__(self, arrays: Sequence[npt.NDArray[np.floating]], kind: str, *, zero: bool = True) -> None:
-        finite = np.concatenate([array[np.isfinite(array)].ravel() for array in arrays]).astype(float)
-        self.kind = kind
-        self.limit = float(np.abs(finite).max())
-        ends = self.place([finite.min(), finite.max(), *([0] if zero else [])])
-        self.bottom, self.top = (0.0, 1.0) if kind == "log" else (float(ends.min()), float(ends.max()))
-
-    def place(self, values: npt.ArrayLike) -> Floats:
-        v = np.asarray(values, float)
-        if self.kind == "linear":
-            return np.asarray(v / self.limit)
-        if self.kind == "log":
-            with np.errstate(divide="ignore"):
-                return np.asarray(np.clip(1 + np.log10(np.abs(v) / self.limit) / DECADES, 0, 1))
-        c = self.limit * 10.0**-DECADES
-        return np.asarray(np.sign(v) * np.log1p(np.abs(v) / c) / np.log1p(self.limit / c))
-
-    def height(self, values: npt.ArrayLike) -> Floats:
-        return np.asarray((self.place(values) - self.bottom) / (self.top - self.bottom))
-
-
-def points(values: npt.NDArray[np.floating], axis: Axis, size: tuple[int, int], first: int, last: int) -> Floats:
-    """Places along the lines of a curve, a quarter of a pixel apart: (n, 2) of x and y."""
-    height, width = size
-    x = INSET + (np.arange(len(values)) - first) / (last - first) * (width - 2 * INSET)
-    finite = np.where(np.isfinite(values), values, 0)
-    y = INSET + (1 - axis.height(finite)) * (height - 2 * INSET)
-    found = []
-    for i in range(len(values) - 1):
-        if np.isfinite(values[i]) and np.isfinite(values[i + 1]):
-            steps = np.linspace(0, 1, 2 + int(4 * np.hypot(x[i + 1] - x[i], y[i + 1] - y[i])))[:, None]
-            found.append((1 - steps) * [x[i], y[i]] + steps * [x[i + 1], y[i + 1]])
-    along = np.concatenate(found)
-    return along[(along[:, 0] >= 0) & (along[:, 0] <= width)]
-
-
-def expect_curves(
-    canvas: Locator, curves: Sequence[npt.NDArray[np.floating]], axis: Axis, zoom: tuple[int, int] | None = None
-) -> None:
-    """Everything painted lies on a curve or on the zero line, and everything of the curves is painted."""
-    pixels = paint(canvas)
-    size = (pixels.shape[0], pixels.shape[1])
-    first, last = zoom or (0, len(curves[0]) - 1)
-    expected = np.concatenate([points(curve, axis, size, first, last) for curve in curves])
-    zero = int(np.floor(INSET + (1 - float(axis.height(0.0))) * (size[0] - 2 * INSET)))
-    painted = np.argwhere(pixels[..., 3] > 40)
-    painted = painted[painted[:, 0] != zero]
-    centres = painted[:, ::-1] + 0.5
-    # A pixel by itself is a dash between two gaps; there are none in what is compared here.
-    away = np.array([np.hypot(*(expected - centre).T).min() for centre in centres])
-    assert away.max() < 1.8, (away.max(), centres[away.argmax()])
-    rows = np.clip(expected[:, 1].astype(int), 1, size[0] - 2)
-    columns = np.clip(expected[:, 0].astype(int), 1, size[1] - 2)
-    around = np.max([pixels[rows + i, columns + j, 3] for i in (-1, 0, 1) for j in (-1, 0, 1)], axis=0)
-    assert around.min() > 40
-
-
-def panels(tab: Tab) -> Locator:
-    return tab.frame.get_by_role("img", name=re.compile(", step .* over ")).and_(tab.frame.locator("canvas"))
-
-
-def panel(tab: Tab, run: str, item: int) -> Locator:
-    return panels(tab).and_(tab.frame.locator(f"canvas[data-run='{run}'][data-item='{item}']"))
-
-
-def settled(tab: Tab, count: int, **attributes: object) -> Locator:
-    """Waits until so many exact panels are there, and no other."""
-    wanted = {"stale": "false", "dtype": "float32", **attributes}
-    found = tab.frame.locator("canvas.curves" + "".join(f"[data-{key}='{value}']" for key, value in wanted.items()))
-    expect(found).to_have_count(count)
-    expect(panels(tab)).to_have_count(count)
-    return found
-
-
-def gradients(run: str, samples: Sequence[int] = (0, 1), step: int = 30) -> list[npt.NDArray[np.floating]]:
-    return [data.gradient(run, step)[sample] for sample in samples]
 
 
 @pytest.mark.parametrize("scale", ["symlog", "linear", "log"])
@@ -317,90 +213,6 @@ def test_pointing_reads_the_nearest_curve(tab: Tab) -> None:
         assert float(read[3]) == pytest.approx(float(curves[1 - sample][19]), rel=1e-4)
 
 
-@pytest.fixture
-def large(tab: Tab) -> Tab:
-    """The tab with a channel opened by a click on its panel."""
-    tab.choose(view="curves", scale="linear")
-    settled(tab, 14)
-    panel(tab, "gru", 2).click()
-    settled(tab, 1, run="gru", item=2)
-    return tab
-
-
-def test_panel_opens_large_and_escape_goes_back(large: Tab) -> None:
-    canvas = panel(large, "gru", 2)
-    box = canvas.bounding_box()
-    assert box is not None
-    assert box["width"] > 900
-    expect(canvas).to_be_focused()
-    expect(large.frame.get_by_role("heading", name="gru, channel 2")).to_be_visible()
-    axis = Axis([array for run in RUNS for array in gradients(run)], "linear")
-    expect_curves(canvas, [array[:, 2] for array in gradients("gru")], axis)
-    assert large.choices["open"] == "gru,2"
-    large.button("Next channel").click()
-    settled(large, 1, run="gru", item=3)
-    large.page.keyboard.press("Escape")
-    settled(large, 14)
-    expect(large.button("channel 3, gru: open large")).to_be_focused()
-    assert "open" not in large.choices
-
-
-def test_dragging_zooms_into_timesteps(large: Tab) -> None:
-    canvas = panel(large, "gru", 2)
-    box = canvas.bounding_box()
-    assert box is not None
-    width = paint(canvas).shape[1]
-
-    def x(timestep: float) -> float:
-        return float(box["x"] + 1 + INSET + timestep / 23 * (width - 2 * INSET))
-
-    large.page.mouse.move(x(5.2), box["y"] + 50)
-    large.page.mouse.down()
-    large.page.mouse.move(x(14.1), box["y"] + 90, steps=4)
-    large.page.mouse.up()
-    settled(large, 1, first=5, last=14)
-    # The axis fits what is in sight.
-    curves = [array[:, 2] for array in gradients("gru")]
-    axis = Axis([curve[5:15] for curve in curves], "linear")
-    shown = [np.where((np.arange(24) >= 5) & (np.arange(24) <= 14), curve, np.nan) for curve in curves]
-    expect_curves(canvas, shown, axis, (5, 14))
-    assert large.choices["zoom"] == "5,14"
-    large.button("All timesteps").click()
-    settled(large, 1, first=0, last=23)
-
-
-def test_keys_read_and_zoom_in_the_large_chart(large: Tab) -> None:
-    press = large.page.keyboard.press
-    large.page.mouse.move(5, 5)
-    press("ArrowRight")
-    expect(large.readout).to_contain_text("gru sample 0, channel 2, t = 0:")
-    for _ in range(12):
-        press("ArrowRight")
-    press("ArrowDown")
-    expect(large.readout).to_contain_text("gru sample 1, channel 2, t = 12:")
-    value = float(data.gradient("gru", 30)[1, 12, 2])
-    read = re.search(r"t = 12: (\S+)", large.readout.inner_text().replace("−", "-"))
-    assert read is not None
-    assert float(read[1]) == pytest.approx(value, rel=1e-4)
-    assert "step" not in large.choices
-    press("+")
-    settled(large, 1, first=6, last=18)
-    press("0")
-    settled(large, 1, first=0, last=23)
-
-
-def test_address_brings_the_large_chart_back(large: Tab, context: BrowserContext, nets_board: TensorBoard) -> None:
-    large.page.keyboard.press("+")
-    expect(panel(large, "gru", 2)).not_to_have_attribute("data-last", "23")
-    other = Tab.on(context, nets_board.port)
-    other.page.goto(large.page.url)
-    settled(other, 1, run="gru", item=2)
-    assert paint(panel(other, "gru", 2)).tobytes() == paint(panel(large, "gru", 2)).tobytes()
-    assert other.choices == large.choices
-    assert other.errors == []
-    other.page.close()
-
-
 def test_only_its_own_controls_are_there(tab: Tab) -> None:
     tab.choose(view="curves")
     settled(tab, 14)
@@ -429,25 +241,17 @@ def test_what_has_no_curves_says_why(tab: Tab) -> None:
 @pytest.mark.parametrize("loader", ["rust"], indirect=True)
 @pytest.mark.parametrize("width", [900, 2560])
 def test_eight_runs_fit_any_width(tab: Tab, width: int) -> None:
-    try:
-        tab.page.set_viewport_size({"width": width, "height": 860})
-        tab.choose(view="curves", runs=names([*data.TINY]), layer="tiny")
-        settled(tab, 6 * 3, layer="tiny")
-        view = tab.frame.locator(".view").bounding_box()
-        assert view is not None
-        boxes = [canvas.bounding_box() for canvas in panels(tab).all()]
-        for box in boxes:
-            assert box is not None
-            assert box["width"] >= 139
-            assert box["x"] + box["width"] <= view["x"] + view["width"]
-        assert tab.frame.locator(".view").evaluate("view => view.scrollWidth <= view.clientWidth")
-    finally:
-        tab.page.set_viewport_size({"width": 1400, "height": 900})
-
-
-def switch_theme(tab: Tab, theme: str) -> None:
-    tab.page.get_by_role("button", name="Menu for changing light or dark theme").click()
-    tab.page.get_by_role("menuitem", name=theme).click()
+    tab.page.set_viewport_size({"width": width, "height": 860})
+    tab.choose(view="curves", runs=names([*data.TINY]), layer="tiny")
+    settled(tab, 6 * 3, layer="tiny")
+    view = tab.frame.locator(".view").bounding_box()
+    assert view is not None
+    boxes = [canvas.bounding_box() for canvas in panels(tab).all()]
+    for box in boxes:
+        assert box is not None
+        assert box["width"] >= 139
+        assert box["x"] + box["width"] <= view["x"] + view["width"]
+    assert tab.frame.locator(".view").evaluate("view => view.scrollWidth <= view.clientWidth")
 
 
 @pytest.mark.parametrize("loader", ["rust"], indirect=True)

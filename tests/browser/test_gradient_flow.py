@@ -10,8 +10,8 @@ from playwright.sync_api import BrowserContext, Locator, expect
 
 from tests import serving
 from tests.browser import overview_data
-from tests.browser.overview_page import MAPS, Floats, expect_colours, horizon, logged, map_of, maps, painted
-from tests.browser.tab import Tab, names
+from tests.browser.overview_page import MAPS, Floats, expect_colours, horizon, logged, map_of, maps
+from tests.browser.tab import Tab, names, painted_pixels
 from tests.logs import floats
 from tests.serving import wait_for
 
@@ -129,11 +129,9 @@ def crowd(tmp_path_factory: pytest.TempPathFactory, loader: str) -> Path:
 def crowd_tab(context: BrowserContext, crowd: Path, loader: str) -> Iterator[Tab]:
     with serving.tensorboard(crowd, loader) as served:
         wait_for("nine runs", lambda: len(served.index()) == 9 and served.last_step("run 8") == 1)
-        tab = Tab.on(context, served.port)
-        tab.load(view="overview")
-        yield tab
-        assert tab.errors == []
-        tab.page.close()
+        with Tab.opened(context, served.port, view="overview") as tab:
+            yield tab
+            assert tab.errors == []
 
 
 def test_many_runs_and_layers_are_folded(crowd_tab: Tab) -> None:
@@ -157,7 +155,7 @@ def test_new_step_comes_without_reload(crowd_tab: Tab, crowd: Path) -> None:
     canvas = map_of(crowd_tab, "run 0")
     expect(canvas).to_have_attribute("data-steps", "4")
     expect(crowd_tab.frame.locator(".position strong")).to_have_text("3")
-    assert painted(canvas).shape[:2] == (6, 4)
+    assert painted_pixels(canvas).shape[:2] == (6, 4)
     last = np.linalg.norm(0.1 + floats(3, 1, 6, 2)[0].astype(float) ** 2, axis=-1)
     crowd_tab.page.mouse.move(*at_edge(canvas))
     expect(crowd_tab.readout).to_contain_text(f"step 3, t = 5 (0 steps back): {last[5]:.4f}"[:-1])

@@ -7,8 +7,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser import accessibility, data
 from tests.browser.colours import Colouring, Floats
-from tests.browser.tab import Tab
-from tests.browser.test_accessibility import switch_theme
+from tests.browser.tab import Tab, switch_theme
 
 pytestmark = pytest.mark.browser
 

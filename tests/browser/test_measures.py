@@ -12,10 +12,9 @@ from playwright.sync_api import BrowserContext, Locator, expect
 from tests import serving
 from tests.browser import accessibility, measure_data
 from tests.browser.measure_data import KEEP, LAYER, STEPS, UNITS, WILD
-from tests.browser.tab import Tab
-from tests.browser.test_accessibility import switch_theme
+from tests.browser.tab import Tab, switch_theme
 from tests.browser.test_take_away import SVG, Picture, take
-from tests.serving import TensorBoard, wait_for
+from tests.serving import TensorBoard
 
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("loader", ["rust"], indirect=True)]
 
@@ -27,30 +26,22 @@ PLOTS = [("lstm", "forward"), ("lstm", "backward"), ("gru", "forward")]
 def measured(tmp_path_factory: pytest.TempPathFactory, loader: str) -> Iterator[TensorBoard]:
     directory = tmp_path_factory.mktemp("measures") / "logs"
     measure_data.write(directory)
-    with serving.tensorboard(directory, loader, "--samples_per_plugin=rnn_arrays=0") as served:
-        wait_for("the runs", lambda: all(served.last_step(run) == steps[-1] for run, steps in STEPS.items()))
+    with serving.with_all_steps(directory, loader, {run: steps[-1] for run, steps in STEPS.items()}) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
 def measured_tab(context: BrowserContext, measured: TensorBoard) -> Iterator[Tab]:
-    tab = Tab.on(context, measured.port)
-    tab.load(view="overview")
-    yield tab
-    tab.page.close()
+    with Tab.opened(context, measured.port, view="overview") as tab:
+        yield tab
 
 
 @pytest.fixture
 def tab(measured_tab: Tab) -> Iterator[Tab]:
-    measured_tab.page.bring_to_front()
-    measured_tab.page.mouse.move(5, 5)
-    measured_tab.choose(view="overview")
-    expect(rows(measured_tab)).to_have_count(3)
-    expect(detail(measured_tab)).to_have_count(0)
-    measured_tab.errors.clear()
-    yield measured_tab
-    measured_tab.page.set_viewport_size({"width": 1400, "height": 900})
-    assert measured_tab.errors == []
+    with measured_tab.at_rest({"view": "overview"}):
+        expect(rows(measured_tab)).to_have_count(3)
+        expect(detail(measured_tab)).to_have_count(0)
+        yield measured_tab
 
 
 def rows(tab: Tab) -> Locator:
@@ -114,7 +105,7 @@ def test_every_measure_is_there_or_says_why(tab: Tab, measured: TensorBoard, run
     groups = found.locator(".measure-group")
     there = groups.evaluate_all("groups => groups.map(group => group.dataset.measure)")
     assert len(there) >= 15
-    absent = found.locator(".absent-measures").first.inner_text()
+    absent = found.locator(".measure-groups + .absent-measures").inner_text()
     for measure, kind in kinds.items():
         assert (measure in there) != bool(re.search(rf"(^|, ){kind['title']}(,|:)", absent, re.MULTILINE)), measure
     for measure in there:

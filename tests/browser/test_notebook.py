@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, FrameLocator, Page, expect
 
 from tests.browser import data
 from tests.browser.colours import Colouring
-from tests.browser.tab import FRAME, READ_CANVAS, address, pixels_of
+from tests.browser.tab import FRAME, address, painted_pixels
 from tests.serving import TensorBoard
 
 pytestmark = pytest.mark.browser
@@ -101,7 +101,7 @@ def test_tab_works_in_a_notebook(notebook: str, page: Page, where: str, nets_boa
     canvas = tab.locator(f"{exact}[data-run='lstm'][data-sample='0']")
     arrays = [data.gradient(run, 20)[sample] for run in ("lstm", "gru") for sample in (0, 1)]
     colouring = Colouring.over([*arrays], "symlog", "vik")
-    assert colouring.wrong(pixels_of(canvas.evaluate(READ_CANVAS)), arrays[0].T) == 0
+    assert colouring.wrong(painted_pixels(canvas)[..., :3], arrays[0].T) == 0
     with page.expect_download() as found:
         tab.get_by_role("button", name="SVG", exact=True).click()
     assert found.value.suggested_filename.startswith("heatmap_")

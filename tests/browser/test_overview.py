@@ -10,8 +10,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser import accessibility, overview_data
 from tests.browser.overview_page import MAPS, cell, expect_colours, horizon, logged, map_of, maps, row_of
-from tests.browser.tab import Tab
-from tests.browser.test_accessibility import switch_theme
+from tests.browser.tab import Tab, switch_theme
 from tests.browser.test_take_away import loaded, take
 
 pytestmark = pytest.mark.browser

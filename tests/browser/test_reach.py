@@ -12,10 +12,9 @@ from tb_rnn_plugin import rnn_summary
 from tb_rnn_plugin.record import FloatArray, LayerRecord
 from tests import serving
 from tests.browser.colours import Colouring
+from tests.browser.curves_page import Axis, expect_curves, panel, settled
 from tests.browser.tab import Tab
-from tests.browser.test_curves import Axis, expect_curves, panel, settled
 from tests.logs import floats
-from tests.serving import wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -48,13 +47,12 @@ def reaching(context: BrowserContext, tmp_path_factory: pytest.TempPathFactory, 
             made = LayerRecord("layer", cell="gru", units=4, directions=directions, sequences=sequences(run, step))
             rnn_summary.write(made, step, directory / run)
     rnn_summary.close()
-    with serving.tensorboard(directory, loader, "--samples_per_plugin=rnn_arrays=0") as served:
-        wait_for("both runs", lambda: all(served.last_step(run) == STEPS[-1] for run in DIRECTIONS))
-        tab = Tab.on(context, served.port)
-        tab.load()
+    with (
+        serving.with_all_steps(directory, loader, dict.fromkeys(DIRECTIONS, STEPS[-1])) as served,
+        Tab.opened(context, served.port) as tab,
+    ):
         yield tab
         assert tab.errors == []
-        tab.page.close()
 
 
 def test_heatmaps_of_one_channel_a_direction(reaching: Tab) -> None:

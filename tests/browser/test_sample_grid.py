@@ -27,11 +27,9 @@ def many(context: BrowserContext, tmp_path_factory: pytest.TempPathFactory, load
     rnn_summary.close()
     with serving.tensorboard(directory, loader) as board:
         wait_for("both runs", lambda: (board.last_step("one"), board.last_step("two")) == (0, 0))
-        tab = Tab.on(context, board.port)
-        tab.load()
-        yield tab
-        assert tab.errors == []
-        tab.page.close()
+        with Tab.opened(context, board.port) as tab:
+            yield tab
+            assert tab.errors == []
 
 
 def box(locator: Locator) -> FloatRect:

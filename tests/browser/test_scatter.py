@@ -1,6 +1,5 @@
 """The Scatter view: dots and distributions of a single timestep, against the logged numbers."""
 
-import base64
 import functools
 import re
 from collections.abc import Iterator
@@ -15,9 +14,9 @@ from tb_rnn_plugin import rnn_summary
 from tb_rnn_plugin.record import FloatArray, LayerRecord
 from tests import serving
 from tests.browser import accessibility
-from tests.browser.tab import Tab
+from tests.browser.tab import Tab, painted_pixels, switch_theme
 from tests.logs import floats
-from tests.serving import TensorBoard, wait_for
+from tests.serving import TensorBoard
 
 pytestmark = pytest.mark.browser
 
@@ -28,13 +27,6 @@ STEPS = {"lstm": (0, 10, 20), "gru": (0, 12, 20)}
 SAMPLES = 3
 INSET = 4
 SPREAD = 0.6
-
-_READ_PAINT = """canvas => {
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  let text = "";
-  for (const byte of data) text += String.fromCharCode(byte);
-  return [canvas.height, canvas.width, btoa(text)];
-}"""
 
 
 @functools.cache
@@ -67,30 +59,21 @@ def write(directory: Path) -> None:
 def board(tmp_path_factory: pytest.TempPathFactory, loader: str) -> Iterator[TensorBoard]:
     directory = tmp_path_factory.mktemp(f"last-{loader}") / "logs"
     write(directory)
-    with serving.tensorboard(directory, loader, "--samples_per_plugin=rnn_arrays=0") as served:
-        wait_for("both runs", lambda: all(served.last_step(run) == 20 for run in STEPS))
+    with serving.with_all_steps(directory, loader, {run: steps[-1] for run, steps in STEPS.items()}) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
 def page_of_board(context: BrowserContext, board: TensorBoard) -> Iterator[Tab]:
-    tab = Tab.on(context, board.port)
-    tab.load(view="scatter", layer=LAST)
-    yield tab
-    tab.page.close()
+    with Tab.opened(context, board.port, view="scatter", layer=LAST) as tab:
+        yield tab
 
 
 @pytest.fixture
 def scatter(page_of_board: Tab) -> Iterator[Tab]:
     """The view at its defaults, of the layer whose last timestep alone there is."""
-    tab = page_of_board
-    tab.page.bring_to_front()
-    tab.page.mouse.move(5, 5)
-    tab.frame.locator("body").evaluate("() => document.activeElement?.blur()")
-    tab.choose(view="scatter", layer=LAST)
-    tab.errors.clear()
-    yield tab
-    assert tab.errors == []
+    with page_of_board.at_rest({"view": "scatter", "layer": LAST}) as tab:
+        yield tab
 
 
 def plots(tab: Tab) -> Locator:
@@ -106,12 +89,6 @@ def settled(tab: Tab, count: int, **attributes: object) -> None:
     found = tab.frame.locator("canvas.dots" + "".join(f"[data-{key}='{value}']" for key, value in wanted.items()))
     expect(found).to_have_count(count)
     expect(plots(tab)).to_have_count(count)
-
-
-def paint(canvas: Locator) -> npt.NDArray[np.uint8]:
-    """Red, green, blue and opacity of every pixel."""
-    height, width, text = canvas.evaluate(_READ_PAINT)
-    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
 
 
 def ends(arrays: list[FloatArray], *, zero: bool = True) -> tuple[float, float]:
@@ -134,7 +111,7 @@ def places(
 
 def expect_dots(canvas: Locator, values: FloatArray, low: float, high: float) -> npt.NDArray[np.uint8]:
     """There is a dot wherever there is a finite value, and nothing else but the lines. Returns the colour of each."""
-    pixels = paint(canvas)
+    pixels = painted_pixels(canvas)
     size = (pixels.shape[0], pixels.shape[1])
     centres, _ = places(values, size, low, high)
     rows, columns = centres[:, 1].astype(int), centres[:, 0].astype(int)
@@ -176,7 +153,7 @@ def test_axes_are_shared_or_each_its_own(scatter: Tab) -> None:
     settled(scatter, 2)
     for run in STEPS:
         low, high = ends([gradient(run, 20)[:2]], zero=False)
-        pixels = paint(plot(scatter, run))
+        pixels = painted_pixels(plot(scatter, run))
         centres, _ = places(gradient(run, 20)[:2, 0], (pixels.shape[0], pixels.shape[1]), low, high)
         assert (pixels[centres[:, 1].astype(int), centres[:, 0].astype(int), 3] == 255).all()
     assert scatter.choices["shared"] == "off"
@@ -270,7 +247,7 @@ def test_pointing_and_keys_read_the_exact_value(scatter: Tab) -> None:
     canvas = plot(scatter, "lstm")
     box = canvas.bounding_box()
     assert box is not None
-    height, width = paint(canvas).shape[:2]
+    height, width = painted_pixels(canvas).shape[:2]
     low, high = ends([gradient(run, 20)[:2] for run in STEPS])
     values = gradient("lstm", 20)[:2, 0]
     centres, channels = places(values, (height, width), low, high)
@@ -330,11 +307,6 @@ def test_only_its_own_controls_are_there(scatter: Tab) -> None:
         expect(scatter.frame.get_by_label(label, exact=True)).to_be_visible()
     for label in ("Colours", "Scale", "Panels", "reflect backward half"):
         expect(scatter.frame.get_by_label(label, exact=True)).to_have_count(0)
-
-
-def switch_theme(tab: Tab, theme: str) -> None:
-    tab.page.get_by_role("button", name="Menu for changing light or dark theme").click()
-    tab.page.get_by_role("menuitem", name=theme).click()
 
 
 @pytest.mark.parametrize("width", [900, 2560])

@@ -15,8 +15,7 @@ from playwright.sync_api import BrowserContext, Locator, expect
 
 from tests.browser import accessibility, data, pair_data, weight_data
 from tests.browser.colours import Colouring, Pixels
-from tests.browser.tab import READ_PICTURE, Tab, pixels_of
-from tests.browser.test_accessibility import switch_theme
+from tests.browser.tab import READ_PICTURE, Tab, pixels_of, switch_theme
 from tests.serving import TensorBoard
 
 pytestmark = pytest.mark.browser

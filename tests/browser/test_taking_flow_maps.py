@@ -1,20 +1,26 @@
 """A gradient-flow map taken away by itself: its picture and its numbers against what was logged."""
 
 import base64
+import copy
+import itertools
+import xml.etree.ElementTree as ET
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser import overview_data
 from tests.browser.colours import Pixels
 from tests.browser.overview_page import has_norm, logged, map_of, wrong_cells
-from tests.browser.tab import Tab
-from tests.browser.test_accessibility import switch_theme
+from tests.browser.tab import READ_PICTURE, Tab, pixels_of, switch_theme
 from tests.browser.test_take_away import SVG, Picture, decoded, loaded, table, take
 
 # Nothing here depends on how TensorBoard loaded the data.
 pytestmark = [pytest.mark.browser, pytest.mark.parametrize("loader", ["rust"], indirect=True)]
+
+# In pixels: so far edges are smoothed at most.
+NEAR = 2
 
 TITLE_END = """svg => {
   const root = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
@@ -25,12 +31,36 @@ TITLE_END = """svg => {
 }"""
 
 
-def beside_the_middles(png: Pixels, box: tuple[float, float, float, float]) -> Pixels:
-    """(30, 12, 3): a quarter into each cell. In the middle lies the step that is looked at, at edges the horizon."""
+def drawn_over(tab: Tab, picture: Picture, raster: ET.Element) -> npt.NDArray[np.bool_]:
+    """The pixels of a PNG in or near which there is more than the raster: the horizon, the step that is looked at."""
+    bare = copy.deepcopy(picture.root)
+    for parent in list(bare.iter()):
+        for image in [child for child in parent if child.attrib == raster.attrib]:
+            parent.remove(image)
+    for name, pixels in zip(("width", "height"), picture.size, strict=True):
+        bare.set(name, str(picture.scale * pixels))
+    address = f"data:image/svg+xml;base64,{base64.b64encode(ET.tostring(bare)).decode()}"
+    seen = pixels_of(tab.page.evaluate(READ_PICTURE, address))
+    drawn: npt.NDArray[np.bool_] = (seen != seen[1, 1]).any(axis=-1)
+    near = drawn.copy()
+    for shift in itertools.product(range(-NEAR, NEAR + 1), repeat=2):
+        near |= np.roll(drawn, shift, (0, 1))
+    return near
+
+
+def free_pixels(png: Pixels, box: tuple[float, float, float, float], taken: npt.NDArray[np.bool_]) -> Pixels:
+    """(30, 12, 3): of each cell the pixel nearest to its middle where nothing else is drawn."""
     x, y, width, height = box
-    rows = np.floor(y + (np.arange(30) + 0.25) * height / 30).astype(int)
-    columns = np.floor(x + (np.arange(12) + 0.25) * width / 12).astype(int)
-    found: Pixels = png[rows][:, columns]
+    rows, columns = y + np.arange(31) * height / 30, x + np.arange(13) * width / 12
+    found = np.empty((30, 12, 3), np.uint8)
+    for row, column in np.ndindex(30, 12):
+        (top, bottom), (left, right) = rows[row : row + 2], columns[column : column + 2]
+        inside = np.mgrid[int(top) + NEAR : int(bottom) - NEAR + 1, int(left) + NEAR : int(right) - NEAR + 1]
+        places = inside.reshape(2, -1).T
+        free = places[~taken[tuple(places.T)]]
+        assert len(free) > 0, (row, column)
+        off = free + 0.5 - np.array([(top + bottom) / 2, (left + right) / 2])
+        found[row, column] = png[tuple(free[np.abs(off).sum(axis=1).argmin()])]
     return found
 
 
@@ -63,7 +93,11 @@ def test_pictures_have_the_colours_of_the_norms(overview: Tab, run: str, directi
 
         png = decoded(overview, take(overview, "PNG")[1])
         assert png.shape[:2] == (2 * picture.size[1], 2 * picture.size[0])
-        seen = beside_the_middles(png, picture.box(raster))
+        taken = drawn_over(overview, picture, raster)
+        assert taken.shape == png.shape[:2]
+        left, top, width, height = map(int, picture.box(raster))
+        assert taken[top : top + height, left : left + width].any()
+        seen = free_pixels(png, picture.box(raster), taken)
         assert wrong_cells(seen, run, direction, whole, 6) == 0
         assert (seen[~has_norm(run, direction)] == png[1, 1]).all()
     finally:

@@ -18,3 +18,21 @@ def _small_torch(request: pytest.FixtureRequest) -> Iterator[None]:
     torch.manual_seed(6)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def seeded_keras() -> None:
+    """Keras 3's tests draw the same numbers in any order."""
+    import keras  # noqa: PLC0415  # for its own tests alone
+
+    keras.utils.set_random_seed(7)
+
+
+@pytest.fixture
+def seeded_tf_keras() -> Iterator[None]:
+    """tf_keras's tests draw the same numbers in any order, and leave no graph behind."""
+    import tf_keras  # noqa: PLC0415  # for its own tests alone
+
+    tf_keras.utils.set_random_seed(7)
+    yield
+    tf_keras.backend.clear_session()

@@ -15,6 +15,7 @@ nnx: Any = pytest.importorskip("flax.nnx")
 
 from tb_rnn_plugin.capture.flax import entry as capture_flax  # noqa: E402
 from tb_rnn_plugin.capture.flax import model as flax_model  # noqa: E402
+from tests.capture import flax_models  # noqa: E402
 
 
 class OwnCell(nnx.Module):
@@ -133,3 +134,68 @@ def test_other_layers() -> None:
         np.testing.assert_allclose(record.sequences["output_gradient"], gradients[record.name], atol=1e-6)
         assert (record.cell, record.gates) == (None, ())
     np.testing.assert_allclose(cell.weight_gradients["forward"]["recurrent"], recurrent, atol=1e-6)
+
+
+def names(model: Any, layers: Any) -> list[str]:
+    return [layer.name for layer in flax_model.find(model, layers)]
+
+
+def test_layers_are_picked_by_name_part_or_index() -> None:
+    model = flax_models.Model()
+    assert names(model, None) == ["reader", "both"]
+    assert names(model, "*") == ["reader", "norm", "both", "head"]
+    assert names(model, "bo") == names(model, 1) == names(model, [-1]) == ["both"]
+    assert names(model, ["both", 0]) == ["reader", "both"]
+    assert names(model, "head") == ["head"]
+    assert names(model.reader, None) == ["RNN"]
+    wrong: Any
+    for wrong in ("nothing", 2, []):
+        with pytest.raises(ValueError, match=r"layers: .*"):
+            flax_model.find(model, wrong)
+    for of_wrong_type in (1.0, True, [None, b""]):
+        with pytest.raises(TypeError, match="layers: expected"):
+            flax_model.find(model, of_wrong_type)
+    with pytest.raises(ValueError, match="no recurrent layer"):
+        flax_model.find(model.head)
+    with pytest.raises(TypeError, match=r"flax\.nnx\.Module"):
+        flax_model.find(object())
+
+
+@pytest.mark.framework_case("Flax nnx", "other layers: nnx.Linear, nnx.Dropout")
+def test_any_other_layer_is_recorded_without_gates() -> None:
+    model, optimizer = flax_models.made(flax_models.Small())
+    x, y = flax_models.batch()
+    gradients = nnx.grad(lambda model: optax.squared_error(model(x), y).mean())(nnx.clone(model))
+    with capture_flax.attach(model, every=1, samples=None, layers=["head", "drop"], optimizer=optimizer) as taps:
+        prediction = nnx.clone(model)(x)
+        flax_models.train_step(model, optimizer, x, y)
+        drop, head = taps.collect(0)
+    assert (drop.name, head.name, head.cell, head.gates) == ("drop", "head", None, ())
+    assert drop.sequences["activation"].shape == (3, 5, 3)
+    np.testing.assert_allclose(head.sequences["activation"][:, 0], prediction, atol=1e-6)
+    np.testing.assert_allclose(head.sequences["output_gradient"][:, 0], 2 * (prediction - y) / 3, atol=1e-6)
+    np.testing.assert_allclose(head.weight_gradients["forward"]["kernel"], gradients.head.kernel[...], atol=1e-6)
+
+
+class Unusual(nnx.Module):
+    """A cell by itself, a cell of one's own, and stacked layers."""
+
+    def __init__(self) -> None:
+        self.cell = nnx.GRUCell(2, 3, rngs=nnx.Rngs(0))
+        self.own = nnx.RNN(Swapped(2, 3, rngs=nnx.Rngs(0)))
+        self.stacked = nnx.vmap(lambda r: nnx.RNN(nnx.GRUCell(2, 3, rngs=r)))(nnx.Rngs(0).split(2))
+
+
+class Swapped(nnx.GRUCell):
+    """A GRU's parameters in a computation of its own: no gate can be named."""
+
+    def __call__(self, carry: Any, inputs: Any) -> tuple[Any, Any]:
+        carry = jnp.tanh(self.dense_i(inputs)[..., :3] + self.dense_h(carry)[..., :3])
+        return carry, carry
+
+
+def test_what_cannot_be_recorded_is_said_with_the_reason() -> None:
+    with pytest.warns(UserWarning, match=r"cell: a GRUCell of its own.*nnx\.RNN\(GRUCell.*stacked: .*nnx\.vmap"):
+        (own,) = flax_model.find(Unusual())
+    assert (own.name, own.cell, own.gates) == ("own", None, ())
+    assert set(own.halves["forward"].parameters) == {"cell/dense_h/kernel", "cell/dense_i/kernel", "cell/dense_i/bias"}

@@ -19,21 +19,19 @@ nnx: Any = pytest.importorskip("flax.nnx")
 from tb_rnn_plugin.capture.flax import entry as capture_flax  # noqa: E402
 from tb_rnn_plugin.capture.flax import layers as flax_layers  # noqa: E402
 from tb_rnn_plugin.capture.flax import model as flax_model  # noqa: E402
+from tests.capture.flax_cases import (  # noqa: E402
+    INPUTS,
+    SAMPLES,
+    TIMESTEPS,
+    UNITS,
+    case,
+    made_cell,
+    order_of,
+    parameters,
+)
 
 Array = npt.NDArray[np.float32]
-SAMPLES, TIMESTEPS, INPUTS, UNITS = 3, 4, 2, 3
 CELLS = ["LSTMCell", "OptimizedLSTMCell", "GRUCell", "SimpleCell"]
-LSTM, GRU = ("input", "forget", "cell", "output"), ("reset", "update", "candidate")
-GATES = {"LSTMCell": LSTM, "OptimizedLSTMCell": LSTM, "GRUCell": GRU, "SimpleCell": ("",)}
-
-
-def make_cell(kind: str, inputs: int = INPUTS, seed: int = 0) -> Any:
-    """Weights, biases too, large enough that every gate matters."""
-    cell = getattr(nnx, kind)(inputs, UNITS, rngs=nnx.Rngs(seed))
-    generator = np.random.default_rng(seed)
-    state = nnx.state(cell, nnx.Param)
-    nnx.update(cell, jax.tree.map(lambda w: jnp.asarray(generator.normal(size=w.shape) * 0.7, jnp.float32), state))
-    return cell
 
 
 class Model(nnx.Module):
@@ -51,22 +49,6 @@ class Model(nnx.Module):
             (cell_state, hidden), out = out
             return self.head(out).sum() + (cell_state**2).sum() + 2 * (hidden**2).sum()
         return self.head(out)
-
-
-def parameters(cell: Any) -> dict[str, Any]:
-    """By Flax's own names: gate to (kernel, recurrent kernel, bias), as Flax documents each cell."""
-    if isinstance(cell, nnx.LSTMCell):
-        letters = dict(zip(LSTM, ("i", "f", "g", "o"), strict=True))
-        found = {}
-        for gate, letter in letters.items():
-            dense_i = getattr(cell, "if_" if letter == "f" else f"i{letter}")
-            dense_h = getattr(cell, f"h{letter}")
-            found[gate] = (dense_i.kernel[...], dense_h.kernel[...], dense_h.bias[...])
-        return found
-    gates = GATES[type(cell).__name__]
-    biased = cell.dense_h if isinstance(cell, nnx.OptimizedLSTMCell) else cell.dense_i
-    blocks = [jnp.split(a[...], len(gates), axis=-1) for a in (cell.dense_i.kernel, cell.dense_h.kernel, biased.bias)]
-    return dict(zip(gates, zip(*blocks, strict=True), strict=True))
 
 
 def step(gates: Mapping[str, Any], state: Any, x: Any) -> Any:
@@ -105,12 +87,6 @@ def unrolled(gates: Mapping[str, Any], x: Any, order: Array, taps: Any) -> tuple
         states.append((h, c))
         outputs = outputs.at[samples, at].add(h)
     return outputs, states
-
-
-def order_of(lengths: list[int], *, reverse: bool) -> Array:
-    """A reversed sequence begins with its own last timestep; the padding stays at the end."""
-    times = np.arange(TIMESTEPS)
-    return np.stack([np.concatenate([times[:n][::-1], times[n:][::-1]]) if reverse else times for n in lengths])
 
 
 FORWARD, BACKWARD = (order_of([TIMESTEPS] * SAMPLES, reverse=reverse) for reverse in (False, True))
@@ -166,11 +142,6 @@ def check(
         )
 
 
-def case(name: str, *values: Any) -> Any:
-    """Parameters of a test that checks this case of Flax."""
-    return pytest.param(*values, id=name, marks=pytest.mark.framework_case("Flax nnx", name))
-
-
 @pytest.mark.parametrize(
     ("kind", "way"),
     [
@@ -179,7 +150,7 @@ def case(name: str, *values: Any) -> Any:
     ],
 )
 def test_every_number_is_that_of_an_independent_cell(kind: str, way: str) -> None:
-    cell = make_cell(kind)
+    cell = made_cell(kind)
     model = Model(nnx.RNN(cell))
     x, y = data()
     gates = parameters(cell)
@@ -218,7 +189,7 @@ def test_whatever_the_options_the_record_is_in_input_time(options: dict[str, boo
     if masked and options.get("time_major"):
         pytest.skip("Flax itself fails on it")
     reverse, carry = options.get("reverse", False), options.get("return_carry", False)
-    cell = make_cell("OptimizedLSTMCell" if carry else "GRUCell")
+    cell = made_cell("OptimizedLSTMCell" if carry else "GRUCell")
     at_call = way == "capture"  # or else to the layer
     rnn = nnx.RNN(cell) if at_call else nnx.RNN(cell, **options)
     model = Model(rnn, **(options if at_call else {}), uses_carry=carry)
@@ -264,7 +235,7 @@ def test_whatever_the_options_the_record_is_in_input_time(options: dict[str, boo
     ],
 )
 def test_both_directions_are_in_input_time(kind: str, merge: str, way: str) -> None:
-    both = {"forward": make_cell(kind, seed=1), "backward": make_cell(kind, seed=2)}
+    both = {"forward": made_cell(kind, seed=1), "backward": made_cell(kind, seed=2)}
     merges: dict[str, Any] = {"mul": {"merge_fn": jnp.multiply}, "concat": {}}
     layer = nnx.Bidirectional(nnx.RNN(both["forward"]), nnx.RNN(both["backward"]), **merges[merge])
     model = Model(layer, UNITS * (1 + (merge == "concat")))
@@ -309,9 +280,9 @@ def perturb(cell: Any, gate: str, value: float) -> Array:
     "kind", [case(f"nnx.{kind}, each gate by its name", kind) for kind in ("LSTMCell", "OptimizedLSTMCell")]
 )
 def test_each_gate_of_an_lstm_does_what_its_name_says(kind: str) -> None:
-    assert np.abs(perturb(make_cell(kind), "output", -50)).max() < 1e-6  # nothing comes out
-    assert np.abs(perturb(make_cell(kind), "input", -50)).max() < 1e-6  # nothing comes in
-    open_ = make_cell(kind)
+    assert np.abs(perturb(made_cell(kind), "output", -50)).max() < 1e-6  # nothing comes out
+    assert np.abs(perturb(made_cell(kind), "input", -50)).max() < 1e-6  # nothing comes in
+    open_ = made_cell(kind)
     for gate in ("input", "cell", "output"):
         perturb(open_, gate, 50)
     # With nothing forgotten the cell state counts the steps; with all of it forgotten it is that of one step.
@@ -322,8 +293,8 @@ def test_each_gate_of_an_lstm_does_what_its_name_says(kind: str) -> None:
 
 @pytest.mark.framework_case("Flax nnx", "nnx.GRUCell, each gate by its name")
 def test_each_gate_of_a_gru_does_what_its_name_says() -> None:
-    assert np.abs(perturb(make_cell("GRUCell"), "update", 50)).max() < 1e-6  # the old state stays: zero
-    forgetful = make_cell("GRUCell")
+    assert np.abs(perturb(made_cell("GRUCell"), "update", 50)).max() < 1e-6  # the old state stays: zero
+    forgetful = made_cell("GRUCell")
     perturb(forgetful, "update", -50)  # the new state is the candidate …
     output = perturb(forgetful, "reset", -50)  # … and that doesn't see the old one
     kernel, _, bias = parameters(forgetful)["candidate"]
@@ -333,7 +304,7 @@ def test_each_gate_of_a_gru_does_what_its_name_says() -> None:
 
 @pytest.mark.framework_case("Flax nnx", "mixed precision, bfloat16")
 def test_half_precision_is_recorded_to_its_own_precision() -> None:
-    model = Model(nnx.RNN(make_cell("OptimizedLSTMCell")))
+    model = Model(nnx.RNN(made_cell("OptimizedLSTMCell")))
     x, y = data()
     gates = parameters(model.body[0].cell)
     head = (model.head.kernel[...], model.head.bias[...])

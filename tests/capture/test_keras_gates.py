@@ -161,3 +161,62 @@ def test_a_gru_that_resets_its_state_makes_candidates_of_the_input_alone(reset_a
     close(network.activation(), before)
     network.set("candidate", factor=7.0, only="kernel")
     assert np.abs(network.activation() - before).max() > 0.1
+
+
+def sigmoid(z: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-z)), np.float32)
+
+
+def by_hand(record: LayerRecord, x: Array) -> Array:
+    """The hidden states for one sample, from the blocks that the record names after gates."""
+    units = record.units or 0
+    kernel, recurrent = ({g: record.gate(g, matrix) for g in record.gates} for matrix in ("kernel", "recurrent_kernel"))
+    bias = {g: np.zeros((2, units), np.float32) for g in record.gates}
+    for gate, rows in bias.items():  # input and recurrent bias; one row is an input bias
+        given = record.gate(gate, "bias").reshape(-1, units)
+        rows[: len(given)] = given
+    reset_after = record.weights["forward"]["bias"].ndim == 2
+    h = c = np.zeros(units, np.float32)
+    outputs = []
+    for x_t in x:
+        of_input = {g: x_t @ kernel[g] + bias[g][0] for g in record.gates}
+        of_state = {g: h @ recurrent[g] + bias[g][1] for g in record.gates}
+        if record.cell == "lstm":
+            z = {g: of_input[g] + of_state[g] for g in record.gates}
+            c = sigmoid(z["forget"]) * c + sigmoid(z["input"]) * np.tanh(z["cell"])
+            h = sigmoid(z["output"]) * np.tanh(c)
+        else:
+            update, reset = (sigmoid(of_input[g] + of_state[g]) for g in ("update", "reset"))
+            inner = reset * of_state["candidate"] if reset_after else (reset * h) @ recurrent["candidate"]
+            h = update * h + (1 - update) * np.tanh(of_input["candidate"] + inner)
+        outputs.append(h)
+    return np.stack(outputs)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("lstm", marks=pytest.mark.framework_case(FRAMEWORK, "gates of LSTM")),
+        pytest.param("gru", marks=pytest.mark.framework_case(FRAMEWORK, "gates of GRU, reset_after=True")),
+        pytest.param(
+            "gru without reset_after", marks=pytest.mark.framework_case(FRAMEWORK, "gates of GRU, reset_after=False")
+        ),
+    ],
+)
+def test_gates_stand_in_the_order_that_is_said(kind: str) -> None:
+    layer = layers.LSTM(UNITS) if kind == "lstm" else layers.GRU(UNITS, reset_after=kind == "gru")
+    model = keras.Sequential([keras.Input((TIMESTEPS, INPUTS)), layer])
+    y = np.zeros((SAMPLES, UNITS), np.float32)
+    weights = [np.random.default_rng(1).normal(size=w.shape).astype(np.float32) for w in layer.get_weights()]
+    gates = ("input", "forget", "cell", "output") if kind == "lstm" else ("update", "reset", "candidate")
+    for block in range(len(gates) + 1):
+        perturbed = [weight.copy() for weight in weights]
+        for weight in perturbed:
+            weight[..., UNITS * block : UNITS * (block + 1)] *= -1.5  # none in the last round
+        layer.set_weights(perturbed)
+        (record,) = capture_keras.capture(model, X, y, loss="mse")
+        assert record.gates == gates
+        for sample in range(SAMPLES):
+            np.testing.assert_allclose(
+                record.sequences["activation"][sample, 0], by_hand(record, X[sample])[-1], rtol=1e-4, atol=1e-5
+            )

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from tb_rnn_plugin.record import LayerRecord
@@ -24,28 +23,15 @@ if keras.config.backend() != "tensorflow":
 
 from tb_rnn_plugin.capture.keras import entry as capture_keras  # noqa: E402
 from tb_rnn_plugin.capture.keras import layers as keras_layers  # noqa: E402
+from tests.capture.keras_network import train_step  # noqa: E402
+from tests.capture.tensorflow_network import Array, noise, squared  # noqa: E402
 
 layers = keras.layers
-Array = npt.NDArray[np.float32]
 Tensor: TypeAlias = Any
 #: Weight by name, of one layer.
 Weights: TypeAlias = Mapping[str, Tensor]
 SAMPLES, TIMESTEPS, INPUTS = 3, 5, 4
 FRAMEWORK = "Keras 3 on TensorFlow"
-
-
-def noise(*shape: int, seed: int = 0) -> Array:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def squared(y: Tensor, prediction: Tensor) -> Tensor:
-    return tf.reduce_mean((y - prediction) ** 2)
-
-
-def train_step(model: Any, optimizer: Any, x: Tensor, y: Tensor) -> None:
-    with tf.GradientTape() as tape:
-        loss = squared(y, model(x, training=True))
-    optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
 
 
 def close(actual: Array, wanted: Any, what: str = "") -> None:
@@ -194,7 +180,7 @@ def test_captures_and_taps_have_what_plain_tensorflow_has(kind: str) -> None:
     optimizer = keras.optimizers.SGD(0.1)
     with capture_keras.attach(model, every=1, samples=None, optimizer=optimizer, layers="other") as taps:
         model.predict_on_batch(x)
-        tf.function(train_step)(model, optimizer, tf.constant(x), tf.constant(y))
+        tf.function(train_step(model, optimizer))(tf.constant(x), tf.constant(y))
         hold(taps.collect(0))
 
 
@@ -238,7 +224,7 @@ def test_of_a_layer_without_sequences_the_weights_are_recorded() -> None:
                 loss = squared(y, model(x))
             gradients = tape.gradient(loss, model.trainable_variables)
             taps.arm(armed=True)
-            step(train_step)(model, optimizer, tf.constant(x), tf.constant(y))
+            step(train_step(model, optimizer))(tf.constant(x), tf.constant(y))
             conv, head = taps.collect(0)
         assert not conv.sequences
         assert not head.sequences
@@ -285,7 +271,7 @@ def test_of_several_outputs_the_first_sequence_is_recorded(make: Any, wrap: Call
     x, y = noise(SAMPLES, TIMESTEPS, INPUTS), noise(SAMPLES, TIMESTEPS, INPUTS, seed=1)
     with capture_keras.attach(model, every=1, samples=None, layers="pair", optimizer=optimizer) as taps:
         model(x)
-        wrap(train_step)(model, optimizer, tf.constant(x), tf.constant(y))
+        wrap(train_step(model, optimizer))(tf.constant(x), tf.constant(y))
         (record,) = taps.collect(0)
     close(record.sequences["activation"], x)
     close(record.sequences["output_gradient"], 2 * (x - y) / x.size)

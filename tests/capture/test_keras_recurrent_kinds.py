@@ -1,12 +1,10 @@
 """Recurrent layers of every make, against the same cells in a loop of plain TensorFlow, gate by gate."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from tb_rnn_plugin.record import LayerRecord
@@ -24,156 +22,23 @@ if keras.config.backend() != "tensorflow":
     pytest.skip("for Keras on TensorFlow", allow_module_level=True)
 
 from tb_rnn_plugin.capture.keras import entry as capture_keras  # noqa: E402
-from tests.capture import keras_by_hand  # noqa: E402
+from tests.capture.keras_layers_by_hand import (  # noqa: E402
+    ByHand,
+    Expected,
+    bidirectional,
+    convolutional,
+    distributed,
+    masked,
+    of_two_kinds,
+    plain,
+    summed,
+)
+from tests.capture.keras_network import train_step  # noqa: E402
+from tests.capture.tensorflow_network import Array, noise, squared  # noqa: E402
 
 layers = keras.layers
-Array = npt.NDArray[np.float32]
-Tensor: TypeAlias = Any
 FRAMEWORK = "Keras 3 on TensorFlow"
 SAMPLES, TIMESTEPS, INPUTS = 3, 5, 2
-
-
-@dataclasses.dataclass
-class Half:
-    """One direction of a layer: its cells from the input up, and the output in input time, (samples, timesteps, …)."""
-
-    cells: list[keras_by_hand.Cell]
-    sequence: Tensor
-
-
-@dataclasses.dataclass
-class Expected:
-    """What a record has to hold: by direction a cell, and its sequence (samples, timesteps, channels) if it has one."""
-
-    cells: dict[str, keras_by_hand.Cell]
-    sequences: list[Tensor] | None
-    space: tuple[int, ...] = ()
-
-
-#: From a layer and its input: its output, both directions of one that merges nothing, and record name to what it holds.
-ByHand: TypeAlias = Callable[[Any, Tensor], tuple[Tensor, dict[str, Expected]]]
-
-
-def half(layer: Any, x: Tensor, *, backwards: bool = False, mask: Tensor | None = None) -> Half:
-    samples = x.shape[0]
-    if isinstance(layer.cell, layers.StackedRNNCells):
-        cells = [keras_by_hand.Cell.like(cell) for cell in layer.cell.cells]
-        step: keras_by_hand.Step = keras_by_hand.Stack(cells)
-        states = [tf.zeros((samples, cell.units)) for cell in layer.cell.cells for _ in range(2)]
-    else:
-        cells = [keras_by_hand.Cell.like(layer.cell)]
-        step = cells[0]
-        states = [tf.zeros((samples, layer.units)) for _ in keras.tree.flatten(layer.cell.state_size)]
-    sequence, _ = keras_by_hand.run(step, x, states, mask=mask, backwards=backwards)
-    if not layer.return_sequences:
-        sequence = sequence[:, :1] if backwards else sequence[:, -1:]
-    return Half(cells, sequence)
-
-
-def expected(name: str, halves: Mapping[str, Half], *, is_stack: bool = False) -> dict[str, Expected]:
-    cells = list(zip(*(one.cells for one in halves.values()), strict=True))
-    sequences = [one.sequence for one in halves.values()]
-    return {
-        f"{name}/cell_{index}" if is_stack else name: Expected(
-            dict(zip(halves, of_cell, strict=True)), sequences if index == len(cells) - 1 else None
-        )
-        for index, of_cell in enumerate(cells)
-    }
-
-
-def as_returned(layer: Any, sequence: Tensor) -> Tensor:
-    return sequence if layer.return_sequences else sequence[:, 0]
-
-
-def plain(layer: Any, x: Tensor) -> tuple[Tensor, dict[str, Expected]]:
-    is_stack = isinstance(layer.cell, layers.StackedRNNCells)
-    one = half(layer, x)
-    return as_returned(layer, one.sequence), expected(layer.name, {"forward": one}, is_stack=is_stack)
-
-
-def masked(layer: Any, x: Tensor) -> tuple[Tensor, dict[str, Expected]]:
-    one = half(layer, x, mask=tf.reduce_any(x != 0, axis=-1))
-    return as_returned(layer, one.sequence), expected(layer.name, {"forward": one}, is_stack=True)
-
-
-def merged(mode: str | None, forward: Tensor, backward: Tensor) -> Tensor:
-    if mode in {"concat", None}:
-        return tf.concat([forward, backward], axis=-1)
-    if mode == "mul":
-        return forward * backward
-    return (forward + backward) / (2 if mode == "ave" else 1)
-
-
-def bidirectional(layer: Any, x: Tensor) -> tuple[Tensor, dict[str, Expected]]:
-    forward, backward = half(layer.forward_layer, x), half(layer.backward_layer, x, backwards=True)
-    is_stack = isinstance(layer.forward_layer.cell, layers.StackedRNNCells)
-    out = merged(layer.merge_mode, forward.sequence, backward.sequence)
-    return as_returned(layer, out), expected(layer.name, {"forward": forward, "backward": backward}, is_stack=is_stack)
-
-
-def of_two_kinds(layer: Any, x: Tensor) -> tuple[Tensor, dict[str, Expected]]:
-    forward, backward = half(layer.forward_layer, x), half(layer.backward_layer, x, backwards=True)
-    out = merged(layer.merge_mode, forward.sequence, backward.sequence)
-    return as_returned(layer, out), {
-        **expected(f"{layer.name}/{layer.forward_layer.name}", {"forward": forward}),
-        **expected(f"{layer.name}/{layer.backward_layer.name}", {"backward": backward}),
-    }
-
-
-def distributed(by_hand: ByHand) -> ByHand:
-    """The same for the layer in a TimeDistributed: a sample and frame, one after the other, are a sample."""
-
-    def of(layer: Any, x: Tensor) -> tuple[Tensor, dict[str, Expected]]:
-        inner = layer.layer
-        out, found = by_hand(inner, tf.reshape(x, [-1, *x.shape[2:]]))
-        renamed = {name.replace(inner.name, layer.name, 1): one for name, one in found.items()}
-        return tf.reshape(out, [*x.shape[:2], *out.shape[1:]]), renamed
-
-    return of
-
-
-def convolutional(layer: Any, x: Tensor) -> tuple[Tensor, dict[str, Expected]]:
-    """A ConvLSTM, or a Bidirectional of it: computed with channels last, whatever the layer's data format."""
-    halves = {"forward": layer}
-    if isinstance(layer, layers.Bidirectional):
-        halves = {"forward": layer.forward_layer, "backward": layer.backward_layer}
-    first = halves["forward"]
-    channels_first = first.data_format == "channels_first"
-    if channels_first:
-        x = tf.transpose(x, [0, 1, *range(3, x.shape.rank), 2])
-    # Not left out: TensorFlow's gradient of a convolution in three dimensions fails without it.
-    form = {4: "NWC", 5: "NHWC", 6: "NDHWC"}[x.shape.rank]
-    padding = first.padding.upper()
-    made: dict[str, Half] = {}
-    returned = []
-    space: tuple[int, ...] = ()
-    for direction, one in halves.items():
-        cell = keras_by_hand.Cell.like(
-            one.cell,
-            of_input=lambda a, kernel: tf.nn.convolution(a, kernel, padding=padding, data_format=form),
-            of_state=lambda a, kernel: tf.nn.convolution(a, kernel, padding="SAME", data_format=form),
-        )
-        like_output = cell.of_input(x[:, 0], cell.blocks["input"]["kernel"])
-        space = tuple(like_output.shape[1:-1])
-        backwards = direction == "backward"
-        outputs, _ = keras_by_hand.run(cell, x, [tf.zeros_like(like_output)] * 2, backwards=backwards)
-        if not first.return_sequences:
-            outputs = outputs[:, :1] if backwards else outputs[:, -1:]
-        # Filter by filter, each row by row; the layer's output is made from this, so that a gradient comes to it.
-        filters_first = tf.transpose(outputs, [0, 1, outputs.shape.rank - 1, *range(2, outputs.shape.rank - 1)])
-        channels = tf.reshape(filters_first, [*filters_first.shape[:2], -1])
-        filters_first = tf.reshape(channels, filters_first.shape)
-        last = tf.transpose(filters_first, [0, 1, *range(3, filters_first.shape.rank), 2])
-        made[direction] = Half([cell], channels)
-        returned.append(as_returned(first, filters_first if channels_first else last))
-    found = expected(layer.name, made)
-    found[layer.name].space = space
-    return tf.concat(returned, axis=-1), found
-
-
-def summed(layer: Any, x: Tensor) -> tuple[Tensor, dict[str, Expected]]:
-    out, found = convolutional(layer, x)
-    return tf.add(*tf.split(out, 2, axis=-1)), found
 
 
 @dataclasses.dataclass
@@ -386,12 +251,12 @@ def check(given: Case, wrap: Callable[[Any], Any]) -> None:
         head = model.get_layer("head")
         loss = tf.reduce_mean((tf.tensordot(out, head.kernel.value, 1) + head.bias.value - y) ** 2)
     np.testing.assert_allclose(out @ head.kernel + head.bias, model(x), rtol=1e-5, atol=1e-5)
-    gradients = tape.gradient(loss, {name: (one.sequences or [], blocks_of(one)) for name, one in found.items()})
+    gradients = tape.gradient(loss, {name: (one.sequences or [], one.blocks) for name, one in found.items()})
 
     hold(capture_keras.capture(model, x, y, loss=squared), found, gradients)
     optimizer = keras.optimizers.SGD(0.1)
     with capture_keras.attach(model, every=1, samples=None, optimizer=optimizer) as taps:
-        wrap(functools.partial(train_step, model, optimizer))(tf.constant(x), tf.constant(y))
+        wrap(train_step(model, optimizer))(tf.constant(x), tf.constant(y))
         hold(taps.collect(0), found, gradients)
 
 
@@ -419,25 +284,6 @@ def hold(records: Sequence[LayerRecord], found: Mapping[str, Expected], gradient
                     close(record.gate(gate, matrix, direction=direction, gradient=True), gradient, f"d {what}")
 
 
-def blocks_of(one: Expected) -> dict[str, keras_by_hand.Blocks]:
-    return {direction: cell.blocks for direction, cell in one.cells.items()}
-
-
 def close(actual: Array, wanted: Any, what: str) -> None:
     assert actual.shape == tuple(wanted.shape), what
     np.testing.assert_allclose(actual, wanted, rtol=1e-4, atol=1e-5, err_msg=what)
-
-
-def noise(*shape: int, seed: int = 0) -> Array:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def squared(y: Tensor, prediction: Tensor) -> Tensor:
-    return tf.reduce_mean((y - prediction) ** 2)
-
-
-def train_step(model: Any, optimizer: Any, x: Tensor, y: Tensor) -> Tensor:
-    with tf.GradientTape() as tape:
-        loss = squared(y, model(x, training=True))
-    optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
-    return loss

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 pytestmark = [
@@ -21,25 +20,12 @@ if keras.config.backend() != "tensorflow":
 
 from tb_rnn_plugin.capture.keras import entry as capture_keras  # noqa: E402
 from tb_rnn_plugin.capture.keras import layers as keras_layers  # noqa: E402
+from tests.capture.keras_network import train_step  # noqa: E402
+from tests.capture.tensorflow_network import Array, noise, squared  # noqa: E402
 
 layers = keras.layers
-Array = npt.NDArray[np.float32]
 TIMESTEPS = 4
 FRAMEWORK = "Keras 3 on TensorFlow"
-
-
-def noise(*shape: int, seed: int = 0) -> Array:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def squared(y: Any, prediction: Any) -> Any:
-    return tf.reduce_mean((y - prediction) ** 2)
-
-
-def train_step(model: Any, optimizer: Any, x: Any, y: Any) -> None:
-    with tf.GradientTape() as tape:
-        loss = squared(y, model(x, training=True))
-    optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
 
 
 def close(actual: Array, wanted: Any) -> None:
@@ -162,7 +148,7 @@ def test_a_layer_called_twice_has_a_record_a_call(kind: str, wrap: Callable[[Any
 def inputs_of(model: Any, x: Any, y: Any) -> dict[str, dict[str, Array]]:
     optimizer = keras.optimizers.SGD(0.1)
     with capture_keras.attach(model, every=1, samples=None, optimizer=optimizer, keep_inputs=True) as taps:
-        tf.function(train_step)(model, optimizer, tf.constant(x), tf.constant(y))
+        tf.function(train_step(model, optimizer))(tf.constant(x), tf.constant(y))
         taps.take()
         inputs: dict[str, dict[str, Array]] = taps.inputs  # type: ignore[attr-defined]
     return inputs

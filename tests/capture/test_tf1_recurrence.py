@@ -4,7 +4,7 @@ A process can't leave graph mode again, so these tests have one of their own.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,14 @@ import tensorflow as tf  # noqa: E402
 layers = tf_keras.layers
 Array = npt.NDArray[Any]
 Tensor = Any
+#: For each direction its states.
+States = Sequence[Sequence[Array]]
 
 SAMPLES, TIMESTEPS, INPUTS, UNITS = 3, 4, 3, 4
 # True where there is a step: a gap, a late beginning, an early end.
 MASK = np.array([[1, 0, 1, 1], [0, 1, 1, 1], [1, 1, 1, 0]], bool)
 KEPT = 2
+STATES = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1}
 EVERYTHING = ("activation", "output_gradient", *sorted(CAPTURED_QUANTITIES))
 TOLERANCE: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-5}
 
@@ -71,31 +74,36 @@ class Case:
         layer = getattr(layers, self.kind)(UNITS, name="layer", **self.options)
         if self.both:
             layer = layers.Bidirectional(layer, name="both")
-        inputs = [layers.Input((TIMESTEPS, INPUTS))]
+        # A stateful layer takes batches of one size.
+        inputs = [layers.Input((TIMESTEPS, INPUTS), batch_size=SAMPLES if self.options.get("stateful") else None)]
         x = layers.Masking()(inputs[0]) if self.masked and not self.by_hand else inputs[0]
+        x = self._with_time_first(x)
         inputs += [layers.Input((UNITS,)) for _ in self.initial()]
         if self.by_hand:
             inputs.append(layers.Input((TIMESTEPS,), dtype="bool"))
             output = layer(x, mask=inputs[1])
         else:
             output = layer(x, initial_state=inputs[1:]) if self.starts else layer(x)
-        output = layers.Lambda(tf.identity)(output)  # of which the loss sees no mask
+        output = layers.Lambda(tf.identity)(self._with_time_first(output))  # of which the loss sees no mask
         model = tf_keras.Model(inputs, output)
         model.compile(tf_keras.optimizers.legacy.SGD(0.5), loss=loss_of)
         return model
 
-    def initial(self) -> list[Array]:
-        states = 2 if self.kind == "LSTM" else 1
-        return [random(SAMPLES, UNITS, seed=5 + index) for index in range(states)] if self.starts else []
+    def _with_time_first(self, x: Tensor) -> Tensor:
+        """For a layer that takes and gives it so; and back again."""
+        return layers.Lambda(lambda x: tf.transpose(x, [1, 0, 2]))(x) if self.options.get("time_major") else x
 
-    def x(self) -> Array:
-        x = random(SAMPLES, TIMESTEPS, INPUTS, seed=1)
+    def initial(self) -> list[Array]:
+        return [random(SAMPLES, UNITS, seed=5 + index) for index in range(STATES[self.kind])] if self.starts else []
+
+    def x(self, batch: int = 0) -> Array:
+        x = random(SAMPLES, TIMESTEPS, INPUTS, seed=1 + 100 * batch)
         if self.masked:
             x[~MASK] = 0
         return x
 
-    def batch(self) -> tuple[Any, Array]:
-        x, initial = self.x(), self.initial()
+    def batch(self, number: int = 0) -> tuple[Any, Array]:
+        x, initial = self.x(number), self.initial()
         given = [x, *initial, *[MASK] * self.by_hand]
         return given if len(given) > 1 else x, np.zeros((SAMPLES, 1), np.float32)
 
@@ -134,30 +142,46 @@ def step(
     return [held(update * h + (1 - update) * candidate)], {"update": update, "reset": reset, "candidate": candidate}
 
 
-def expected(of: Case, weights: list[Array]) -> dict[str, Array]:
-    """Quantity to what is to be recorded, (samples, timesteps, channels)."""
+def expected(of: Case, weights: list[Array], batch: int = 0, held: States = ()) -> tuple[dict[str, Array], States]:
+    """Quantity to what is to be recorded, (samples, timesteps, channels), and the states that each direction ends in.
+
+    Args:
+        of: The case.
+        weights: Of the layer, as tf_keras gives them.
+        batch: Which batch it is.
+        held: The states in which each direction ended before.
+    """
+    halves = range(1 + of.both)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        made = [_unrolled(of, weights[3 * half :][:3], backward=bool(half)) for half in range(1 + of.both)]
-        outputs = [output for output, _ in made]
+        starts = held or [of.initial() or [np.zeros((SAMPLES, UNITS), np.float32)] * STATES[of.kind] for _ in halves]
+        made = [
+            _unrolled(of, weights[3 * half :][:3], tf.constant(of.x(batch)), starts[half], backward=bool(half))
+            for half in halves
+        ]
+        outputs = [output for output, _, _ in made]
         loss = tf.reduce_mean(loss_of(None, tf.concat(outputs, axis=-1)))
         nodes: dict[str, list[Tensor]] = {}
-        for _, states in made:
+        for _, states, _ in made:
             by_name = {name: tf.stack(values, axis=1) for name, values in states.items()}
             for name, state in (("bptt_gradient", "activation"), ("cell_state_gradient", "cell_state")):
                 gradients = tf.gradients(loss, states.get(state, []), unconnected_gradients="zero")
                 by_name |= {name: tf.stack(gradients, axis=1)} if gradients else {}
             for name, values in by_name.items():
                 nodes.setdefault(name, []).append(values)
-        arrays: dict[str, Array] = session.run({name: tf.concat(values, axis=-1) for name, values in nodes.items()})
+        ends: States
+        arrays: dict[str, Array]
+        arrays, ends = session.run(
+            ({name: tf.concat(values, axis=-1) for name, values in nodes.items()}, [end for _, _, end in made])
+        )
     del arrays["activation"]  # of masked steps the layer gives out something else
-    return arrays
+    return arrays, ends
 
 
-def _unrolled(of: Case, weights: list[Array], *, backward: bool) -> tuple[Tensor, dict[str, list[Tensor]]]:
-    """The output of a direction, and its states and gates in the order of its recorded timesteps."""
-    x = tf.constant(of.x())
-    zeros = [tf.zeros((SAMPLES, UNITS))] * (2 if of.kind == "LSTM" else 1)
-    states = [tf.constant(state) for state in of.initial()] or zeros
+def _unrolled(
+    of: Case, weights: list[Array], x: Tensor, starts: Sequence[Array], *, backward: bool
+) -> tuple[Tensor, dict[str, list[Tensor]], list[Tensor]]:
+    """A direction's output, its states and gates in the order of its recorded timesteps, and the states at its end."""
+    states = [tf.constant(state) for state in starts]
     names = ("activation", "cell_state")
     went: dict[str, list[Tensor]] = {}
     order = range(TIMESTEPS)[:: -1 if backward or of.options.get("go_backwards") else 1]
@@ -174,8 +198,8 @@ def _unrolled(of: Case, weights: list[Array], *, backward: bool) -> tuple[Tensor
         # Bidirectional gives out zeros for a masked step, others the output before it, and zeros before the first.
         seen = MASK if of.both else np.logical_or.accumulate(MASK[:, list(order)], axis=1)
         given_out = [tf.where(seen[:, t, None], h, tf.zeros_like(h)) if of.masked else h for t, h in enumerate(hidden)]
-        return tf.stack(given_out, axis=1), went
-    return hidden[0 if backward else -1], went
+        return tf.stack(given_out, axis=1), went, states
+    return hidden[0 if backward else -1], went, states
 
 
 def check(record: LayerRecord, wanted: Mapping[str, Array]) -> None:
@@ -205,6 +229,14 @@ CASES = {
     "LSTM, masked by hand": Case("LSTM", options=SEQUENCES, masked=True, by_hand=True),
     "SimpleRNN, go_backwards": Case("SimpleRNN", options={**SEQUENCES, "go_backwards": True}),
     "Bidirectional LSTM, masked": Case("LSTM", both=True, options=SEQUENCES, masked=True),
+    "GRU, time_major": Case("GRU", options={**SEQUENCES, "time_major": True}),
+}
+STATEFUL = {**SEQUENCES, "stateful": True}
+STATEFUL_CASES = {
+    "LSTM, stateful": Case("LSTM", options=STATEFUL),
+    "GRU, stateful, masked": Case("GRU", options=STATEFUL, masked=True),
+    "Bidirectional LSTM, stateful": Case("LSTM", both=True, options=STATEFUL),
+    "LSTM, stateful, initial state": Case("LSTM", options=STATEFUL, starts=True),
 }
 
 
@@ -216,7 +248,7 @@ def case(name: str, of: Case) -> Any:
 @pytest.mark.parametrize("of", [case(name, of) for name, of in CASES.items()])
 def test_as_autograd_through_the_unrolled_loop(of: Case) -> None:
     model = of.model()
-    wanted = expected(of, model.get_weights())
+    wanted, _ = expected(of, model.get_weights())
     (record,) = rnn_summary.capture(model, *of.batch())
     check(record, wanted)
     with rnn_summary.attach(model, every=1, samples=KEPT, quantities=EVERYTHING) as taps:
@@ -227,10 +259,42 @@ def test_as_autograd_through_the_unrolled_loop(of: Case) -> None:
     check(record, wanted)
 
 
+@pytest.mark.parametrize("of", [case(name, of) for name, of in STATEFUL_CASES.items()])
+def test_a_stateful_layer_goes_on_from_its_states(of: Case) -> None:
+    model = of.model()
+    held: States = ()
+    with rnn_summary.attach(model, every=1, samples=KEPT, quantities=EVERYTHING) as taps:
+        for batch in range(4):
+            if batch == 2:  # behind the back of the taps, which are on already
+                model.reset_states()
+                held = ()
+            wanted, held = expected(of, model.get_weights(), batch, held)
+            (record,) = rnn_summary.capture(model, *of.batch(batch))  # which leaves the states as they are
+            check(record, wanted)
+            model.train_on_batch(*of.batch(batch))
+            (record,) = taps.collect(batch)
+            check(done(record), wanted)
+
+
+def test_of_what_a_layer_is_given_the_kept_samples_are_fetched() -> None:
+    of = CASES["GRU, reset_after=True, initial state"]
+    model = of.model()
+    (x, initial), y = of.batch()
+    with rnn_summary.attach(model, every=1, samples=KEPT):
+        model.train_on_batch([x, initial], y)
+        (target,) = model._feed_targets
+        feeds = {**dict(zip(model.inputs, [x, initial], strict=True)), target: np.zeros((SAMPLES, 1, 1))}
+        session = tf_keras.api._v1.keras.backend.get_session()
+        shapes = [array.shape for array in session.run(model.train_function.fetches, feeds)]
+    whole = [(SAMPLES, TIMESTEPS, UNITS)] * 2  # the activation and its gradient: statistics are of the whole batch
+    matrices = [(INPUTS, 3 * UNITS), (UNITS, 3 * UNITS), (2, 3 * UNITS)]
+    assert sorted(shapes) == sorted([*whole, (KEPT, TIMESTEPS, INPUTS), (KEPT, UNITS), *matrices])
+
+
 def test_written_by_the_callback_and_read_back(tmp_path: Path) -> None:
     of = CASES["LSTM"]
     model = of.model()
-    wanted = expected(of, model.get_weights())
+    wanted, _ = expected(of, model.get_weights())
     model.fit(
         *of.batch(),
         batch_size=SAMPLES,
@@ -264,17 +328,13 @@ def test_only_what_is_asked_for_is_computed() -> None:
     assert set(without.sequences) == {"activation", "output_gradient"}
 
 
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [({"dropout": 0.3}, "dropout=0.3 acts inside the cell"), ({"stateful": True}, "its input isn't known")],
-)
-def test_what_cannot_be_computed_is_said_once_with_the_reason(options: dict[str, Any], reason: str) -> None:
-    inputs = layers.Input(batch_shape=(SAMPLES, TIMESTEPS, INPUTS))
-    model = tf_keras.Model(inputs, layers.LSTM(UNITS, name="layer", **options)(inputs))
+def test_what_cannot_be_computed_is_said_once_with_the_reason() -> None:
+    inputs = layers.Input((TIMESTEPS, INPUTS))
+    model = tf_keras.Model(inputs, layers.LSTM(UNITS, name="layer", dropout=0.3)(inputs))
     model.compile(tf_keras.optimizers.legacy.SGD(0.5), loss=loss_of)
     with rnn_summary.attach(model, every=1) as taps:
         model.train_on_batch(*CASES["LSTM"].batch())
-        with pytest.warns(UserWarning, match=f"of 'layer' are left out: {reason}"):
+        with pytest.warns(UserWarning, match="of 'layer' are left out: dropout=0.3 acts inside the cell"):
             (record,) = taps.collect(0)
         model.train_on_batch(*CASES["LSTM"].batch())
         taps.collect(1)  # a warning would be an error

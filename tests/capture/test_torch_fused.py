@@ -1,15 +1,11 @@
 # mypy: allow-untyped-calls
 """Taps on torch.nn.LSTM, GRU and RNN, against cells written out in plain autograd, one timestep after the other."""
 
-import copy
 import itertools
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-
-from tb_rnn_plugin import record
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")]
 pytest.importorskip("torch")
@@ -18,144 +14,20 @@ from torch import nn  # noqa: E402
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence  # noqa: E402
 
 from tb_rnn_plugin.capture.torch import entry as capture_torch  # noqa: E402
-from tests.capture.test_torch_tools import case, told, tolerance  # noqa: E402
+from tests.capture.test_torch_tools import case, told  # noqa: E402
+from tests.capture.torch_by_hand import (  # noqa: E402
+    INPUTS,
+    KINDS,
+    SAMPLES,
+    TIMESTEPS,
+    UNITS,
+    Body,
+    Unrolled,
+    hidden_of,
+    loss_of,
+)
 
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-SAMPLES, TIMESTEPS, INPUTS, UNITS = 4, 6, 3, 5
 LENGTHS = (4, 6, 1, 3)
-TOLERANCE = tolerance(absolute=1e-5)
-KINDS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-
-
-def step(module: Any, weights: dict[str, torch.Tensor], x: torch.Tensor, h: torch.Tensor, c: torch.Tensor) -> Any:
-    """One timestep, from the formulas in PyTorch's documentation."""
-    none = torch.zeros(())
-    inner = x @ weights["weight_ih"].T + weights.get("bias_ih", none)
-    recurrent = h @ weights["weight_hh"].T + weights.get("bias_hh", none)
-    if isinstance(module, nn.LSTM | nn.LSTMCell):
-        i, f, g, o = (inner + recurrent).chunk(4, -1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        h = o.sigmoid() * c.tanh()
-        return (h @ weights["weight_hr"].T if "weight_hr" in weights else h), c
-    if isinstance(module, nn.GRU | nn.GRUCell):
-        (r, z, n), (r_h, z_h, n_h) = inner.chunk(3, -1), recurrent.chunk(3, -1)
-        n = (n + (r + r_h).sigmoid() * n_h).tanh()
-        z = (z + z_h).sigmoid()
-        return (1 - z) * n + z * h, c
-    return getattr(torch, module.nonlinearity)(inner + recurrent), c
-
-
-class Unrolled:
-    """A recurrent module written out; `outputs` of each layer get gradients by the direct path only."""
-
-    def __init__(self, module: nn.RNNBase) -> None:
-        self.module = module
-        self.parameters = {n: p.detach().clone().requires_grad_() for n, p in module.named_parameters()}
-        self.outputs: list[torch.Tensor] = []
-
-    def __call__(self, x: torch.Tensor, lengths: Sequence[int], states: Sequence[torch.Tensor] = ()) -> Any:
-        """Output, h_n and c_n of x (samples, timesteps, channels)."""
-        self.outputs = []
-        last: list[torch.Tensor] = []
-        for layer in range(self.module.num_layers):
-            halves = [self.direction(x, lengths, layer, suffix, states) for suffix in self.suffixes]
-            x = torch.cat([output for output, _ in halves], -1)
-            x.retain_grad()
-            self.outputs.append(x)
-            width = halves[0][0].shape[-1]
-            rows = torch.arange(len(x))
-            last.append(x[rows, torch.tensor(lengths) - 1, :width])
-            if len(halves) > 1:
-                last.append(x[:, 0, width:])
-        return x, torch.stack(last)
-
-    @property
-    def suffixes(self) -> tuple[str, ...]:
-        return ("", "_reverse") if self.module.bidirectional else ("",)
-
-    def direction(
-        self, x: torch.Tensor, lengths: Sequence[int], layer: int, suffix: str, states: Sequence[torch.Tensor]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        end = f"_l{layer}{suffix}"
-        weights = {n.removesuffix(end): p for n, p in self.parameters.items() if n.endswith(end)}
-        module = self.module
-        index = layer * len(self.suffixes) + bool(suffix)
-        h = states[0][index] if states else torch.zeros(len(x), module.proj_size or module.hidden_size)
-        c = states[-1][index] if states else torch.zeros(len(x), module.hidden_size)
-        made: list[torch.Tensor] = []
-        steps = range(x.shape[1])
-        for t in reversed(steps) if suffix else steps:
-            new_h, new_c = step(module, weights, x[:, t], h, c)
-            runs = (torch.tensor(lengths) > t)[:, None]
-            h, c = torch.where(runs, new_h, h), torch.where(runs, new_c, c)
-            made.append(torch.where(runs, h, torch.zeros(())))
-        return torch.stack(made[::-1] if suffix else made, 1), c
-
-    def check(self, records: list[record.LayerRecord], name: str = "body") -> None:
-        """Everything there is in the records, with everything there is to know."""
-        layers = self.module.num_layers
-        names = [name] if layers == 1 else [f"{name}/layer_{index}" for index in range(layers)]
-        assert [each.name for each in records] == names
-        for index, (each, output) in enumerate(zip(records, self.outputs, strict=True)):
-            np.testing.assert_allclose(each.sequences["activation"], output.detach(), **TOLERANCE)
-            gradient = torch.zeros_like(output) if output.grad is None else output.grad
-            np.testing.assert_allclose(each.sequences["output_gradient"], gradient, **TOLERANCE)
-            self.check_weights(each, index)
-
-    def check_weights(self, each: record.LayerRecord, layer: int) -> None:
-        assert each.framework == "torch"
-        assert each.units == self.module.hidden_size
-        assert each.projection == (self.module.proj_size or None)
-        assert each.directions == ("forward", "backward")[: len(self.suffixes)]
-        gates = {
-            "lstm": ("input", "forget", "cell", "output"),
-            "gru": ("reset", "update", "candidate"),
-            "rnn": (),
-        }
-        assert each.gates == gates[str(each.cell)]
-        for direction, suffix in zip(each.directions, self.suffixes, strict=True):
-            end = f"_l{layer}{suffix}"
-            expected = {n.removesuffix(end): p for n, p in self.parameters.items() if n.endswith(end)}
-            rows = {
-                "kernel": ["weight_ih"],
-                "recurrent_kernel": ["weight_hh"],
-                "bias": ["bias_ih", "bias_hh"] if self.module.bias else [],
-                "projection_kernel": ["weight_hr"] if self.module.proj_size else [],
-            }
-            of_direction = each.weights[direction], each.weight_gradients[direction]
-            assert set(of_direction[0]) == set(of_direction[1]) == {matrix for matrix, names in rows.items() if names}
-            for matrix, names in rows.items():
-                for values, actual in zip(("data", "grad"), of_direction, strict=True):
-                    parts = [getattr(expected[name], values).numpy().T for name in names]
-                    if parts:
-                        wanted = parts[0] if len(parts) == 1 else np.stack(parts)
-                        np.testing.assert_allclose(actual[matrix], wanted, **TOLERANCE, err_msg=f"{matrix} {values}")
-
-
-def loss_of(output: torch.Tensor, hidden: torch.Tensor, uses: str) -> torch.Tensor:
-    """A loss in which every number counts differently."""
-    made = torch.zeros(())
-    if "output" in uses:
-        made = made + (output * torch.linspace(-1, 2, output.numel()).reshape(output.shape)).pow(2).mean()
-    if "hidden" in uses:
-        made = made + (hidden * torch.linspace(1, 3, hidden.numel()).reshape(hidden.shape)).pow(2).mean()
-    return made
-
-
-class Body(nn.Module):
-    """A model around one recurrent module."""
-
-    def __init__(self, body: nn.Module) -> None:
-        super().__init__()
-        self.body = body
-
-    def forward(self, *arguments: Any) -> Any:
-        return self.body(*arguments)
-
-
-def hidden_of(states: Any) -> Any:
-    return states[0] if isinstance(states, tuple) else states
-
 
 MODULES = [
     case("nn.LSTM", "lstm", {}),
@@ -348,87 +220,6 @@ def test_dropout_that_cannot_be_repeated(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not inner.sequences
     assert inner.weight_gradients
     np.testing.assert_array_equal(top.sequences["activation"], output.detach().transpose(0, 1))
-
-
-@pytest.mark.parametrize(
-    ("kind", "gate"),
-    [
-        case(f"nn.{kind.upper()}, {gate} gate", kind, gate)
-        for kind, gates in (("lstm", ("input", "forget", "cell", "output")), ("gru", ("reset", "update", "candidate")))
-        for gate in gates
-    ],
-)
-@pytest.mark.parametrize("direction", ["forward", "backward"])
-def test_gates_do_what_their_names_say(kind: str, gate: str, direction: str) -> None:
-    """A gate's block, found by its name in a record, is pushed until the gate saturates."""
-    module = KINDS[kind](INPUTS, UNITS, bidirectional=True)
-    x = torch.randn(TIMESTEPS, SAMPLES, INPUTS)
-    hidden, cell = torch.rand(2, SAMPLES, UNITS) - 0.5, torch.rand(2, SAMPLES, UNITS) - 0.5
-    half = slice(0, UNITS) if direction == "forward" else slice(UNITS, None)
-    first = 0 if direction == "forward" else -1
-    state, cell_state = (s[0 if direction == "forward" else 1] for s in (hidden, cell))
-    made = capture_torch.capture(
-        Body(module), x, torch.zeros(()), loss=lambda prediction, _: prediction[0].sum(), layers="body"
-    )[0]
-
-    def run(push: float) -> Any:
-        pushed = copy.deepcopy(module)
-        block = list(made.gates).index(gate)
-        suffix = "" if direction == "forward" else "_reverse"
-        getattr(pushed, f"bias_ih_l0{suffix}").data[block * UNITS : (block + 1) * UNITS] += push
-        record_ = capture_torch.capture(
-            Body(pushed), x, torch.zeros(()), loss=lambda prediction, _: prediction[0].sum()
-        )[0]
-        np.testing.assert_allclose(
-            record_.gate(gate, "bias", direction=direction)[0] - made.gate(gate, "bias", direction=direction)[0],
-            push,
-            atol=1e-5,
-        )
-        output, states = pushed(x, (hidden, cell) if kind == "lstm" else hidden)
-        return output[first, :, half].detach(), states
-
-    if gate == "output":  # closed: nothing gets out
-        assert run(-50)[0].abs().max() < 1e-6
-    elif gate == "cell":  # the candidate is one: c = f c + i, and a higher cell state
-        higher, lower = run(50)[0], run(-50)[0]
-        assert (higher > lower).all()
-    elif gate == "forget":  # with everything forgotten the state before has no say: c = i g, within (-1, 1)
-        forgotten, kept = (_first_cell_state(module, x, hidden, cell, direction, push) for push in (-50, 50))
-        torch.testing.assert_close(kept - forgotten, cell_state)
-    elif gate == "input":  # closed: c = f c
-        closed = _first_cell_state(module, x, hidden, cell, direction, -50, gate=0)
-        assert (closed.sign() == cell_state.sign()).all()
-        assert (closed.abs() <= cell_state.abs()).all()
-    elif gate == "update":  # z = 1 keeps the state, z = 0 takes the candidate
-        torch.testing.assert_close(run(50)[0], state)
-        assert (run(-50)[0] - state).abs().max() > 1e-2
-    elif gate == "candidate":  # n = 1: h moves up, wherever it was below one
-        assert (run(50)[0] > state).all()
-        assert (run(-50)[0] < state).all()
-    else:  # reset: r = 0 leaves the recurrent part out of the candidate
-        assert gate == "reset"
-        without = copy.deepcopy(module)
-        suffix = "" if direction == "forward" else "_reverse"
-        getattr(without, f"weight_hh_l0{suffix}").data[2 * UNITS :] = 0
-        getattr(without, f"bias_hh_l0{suffix}").data[2 * UNITS :] = 0
-        torch.testing.assert_close(run(-50)[0], without(x, hidden)[0][first, :, half].detach())
-
-
-def _first_cell_state(  # of a run of one timestep
-    module: nn.RNNBase,
-    x: torch.Tensor,
-    hidden: torch.Tensor,
-    cell: torch.Tensor,
-    direction: str,
-    push: float,
-    gate: int = 1,
-) -> torch.Tensor:
-    pushed = copy.deepcopy(module)
-    suffix = "" if direction == "forward" else "_reverse"
-    getattr(pushed, f"bias_ih_l0{suffix}").data[gate * UNITS : (gate + 1) * UNITS] += push
-    first = x[:1] if direction == "forward" else x[-1:]
-    made: torch.Tensor = pushed(first, (hidden, cell))[1][1][0 if direction == "forward" else 1].detach()
-    return made
 
 
 @pytest.mark.framework_case("PyTorch", "nn.LSTM with a forward method of one's own")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tb_rnn_plugin import rnn_summary
-from tb_rnn_plugin.export.arrays import find_runs, write_arrays
+from tb_rnn_plugin.export.arrays import write_arrays
 from tb_rnn_plugin.record import LayerRecord
 from tests.logs import floats
 
@@ -92,7 +92,41 @@ def test_step_that_was_written_again_is_the_later_one(tmp_path: Path) -> None:
     with np.load(tmp_path / "again.npz") as found:
         # The directory itself is the run: names begin with the layer.
         assert (found["encoder/gru/activation"] == record(100).sequences["activation"]).all()
-    assert find_runs(tmp_path) == ["."]
+
+
+@pytest.mark.parametrize(("asked", "got"), [(None, 15), (0, 0), (6, 5), (8, 10), (20, 15), (40, 15)])
+def test_what_a_restarted_job_overtook_is_left_out(tmp_path: Path, asked: int | None, got: int) -> None:
+    for steps in ((0, 10, 20, 30), (5, 10, 15)):
+        for step in steps:
+            rnn_summary.write(record(step), step, tmp_path / "run")
+        rnn_summary.close()
+    assert write_arrays(tmp_path, tmp_path / "left.npz", step=asked) == {"run": got}
+
+
+def test_samples_are_those_of_the_quantity(tmp_path: Path) -> None:
+    sequences = {"activation": floats(0, 4, 5, 3), "bptt_gradient": floats(1, 2, 5, 3)}
+    rnn_summary.write(LayerRecord("lstm", cell="lstm", units=3, sequences=sequences), 0, tmp_path / "run")
+    rnn_summary.close()
+    write_arrays(tmp_path, tmp_path / "one.npz", quantity="activation", samples=[3])
+    with np.load(tmp_path / "one.npz") as found:
+        assert (found["run/lstm/activation"] == sequences["activation"][[3]]).all()
+    with pytest.raises(ValueError, match="the bptt_gradient of lstm has 2 kept samples; got 3"):
+        write_arrays(tmp_path, tmp_path / "two.npz", samples=[3])
+
+
+def test_no_array_takes_the_place_of_another(tmp_path: Path) -> None:
+    for run, layer in (("a", "b/c"), ("a/b", "c")):
+        rnn_summary.write(record(0, layer), 0, tmp_path / run)
+    rnn_summary.close()
+    with pytest.raises(ValueError, match="two arrays would be named 'a/b/c/activation'"):
+        write_arrays(tmp_path, tmp_path / "both.npz")
+    assert write_arrays(tmp_path, tmp_path / "one.npz", runs=["a"]) == {"a": 0}
+
+
+def test_the_file_has_the_name_that_was_given(logs: Path, tmp_path: Path) -> None:
+    write_arrays(logs, tmp_path / "ALL.NPZ")
+    with np.load(tmp_path / "ALL.NPZ") as found:
+        assert "metadata" in found
 
 
 @pytest.mark.parametrize(
@@ -103,6 +137,7 @@ def test_step_that_was_written_again_is_the_later_one(tmp_path: Path) -> None:
         ({"layer": "attic"}, "got 'attic'"),
         ({"quantity": "cell_state"}, "quantity: none of the runs has 'cell_state' there."),
         ({"samples": (3,)}, "has 3 kept samples; got 3"),
+        ({"samples": (-1,)}, "has 3 kept samples; got -1"),
     ],
 )
 def test_what_there_is_not_is_refused(logs: Path, tmp_path: Path, changes: dict[str, Any], sentence: str) -> None:

@@ -69,6 +69,8 @@ def test_link_is_taken_and_overruled() -> None:
         (["-o", "figure.pdf"], "--output: expected a file .png, .svg, .html or .npz, got figure.pdf."),
         (["-o", "no/such/figure.png"], "--output: there is no directory"),
         (["--width", "20"], "--width: expected 200 to 10000, got 20."),
+        (["--view", "pie"], "--view: expected one of overview, heatmap, curves, scatter, histograms, weights; got"),
+        (["--sample", "1", "--sample", "-1"], "--sample: expected 0 or more, got -1."),
         (["--scale", "0"], "--scale: expected more than 0 and at most 10, got 0."),
         (["--earlier", "last"], "--earlier: expected a step or \"first\", got 'last'."),
         (["--set", "scale"], "--set: expected NAME=VALUE, got 'scale'."),
@@ -174,6 +176,8 @@ def test_png_and_html_of_a_link_in_the_dark(
     [
         (["--run", "nobody"], "--run: expected one of first, second, third; got 'nobody'."),
         (["--layer", "attic"], "--layer: expected one of rnn/shared"),
+        (["--run", "first", "--minus", "second"], "--minus: expected one of first; got 'second'."),
+        (["--sample", "0", "--sample", "99"], "--sample: expected one of the 2 that were kept; got 99."),
         (
             ["--run", "first", "--layer", pair_data.LAST, "--quantity", "weights"],
             "--quantity: expected one of output_gradient;",

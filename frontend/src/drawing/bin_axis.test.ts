@@ -34,6 +34,14 @@ describe("ticks", () => {
     ]);
   });
 
+  it("have as many digits as tell them apart, and never the same text twice", () => {
+    const texts = (low: number, high: number) =>
+      axisTicks({ kind: "linear", floor: 0, low, high }, 0.19).map(({ text }) => text);
+    expect(texts(0.9999, 1.0001)).toEqual(["0.9999", "0.99995", "1", "1.00005", "1.0001"]);
+    // Values that are all equal fill a bin of 2^-31.
+    expect(texts(0.25, 0.25 + 2 ** -31)).toEqual(["0.25"]);
+  });
+
   it("are zero and powers of ten on the others, each at its place", () => {
     const ticks = axisTicks(symlog, 0.1);
     expect(ticks.map(({ text }) => text)).toEqual(["\u22121e-1", "\u22121e-2", "0", "1e-2", "1e-1"]);

@@ -9,7 +9,7 @@
  */
 
 import { type ScaleKind } from "./colour_scale";
-import { numberText } from "./number_text";
+import { spacedText } from "./number_text";
 import { roundStep } from "./ticks";
 
 export interface BinAxis {
@@ -64,8 +64,7 @@ function powers(axis: BinAxis): number[] {
   return [0, ...exponents.flatMap((exponent) => [Number(`1e${exponent}`), -Number(`1e${exponent}`)])];
 }
 
-function roundNumbers(axis: BinAxis, apart: number): number[] {
-  const step = roundStep((axis.high - axis.low) * apart);
+function roundNumbers(axis: BinAxis, step: number): number[] {
   const first = Math.ceil(axis.low / step - 1e-9);
   const count = Math.floor(axis.high / step + 1e-9) - first + 1;
   return Array.from({ length: Math.max(0, count) }, (_, i) => Number(((first + i) * step).toPrecision(12)));
@@ -74,14 +73,16 @@ function roundNumbers(axis: BinAxis, apart: number): number[] {
 /** Round numbers on a linear axis, zero and powers of ten on the others; none closer to another than `apart`. */
 export function axisTicks(axis: BinAxis, apart: number): AxisTick[] {
   const linear = axis.kind === "linear";
-  const candidates = linear ? roundNumbers(axis, apart) : powers(axis);
+  const step = roundStep((axis.high - axis.low) * apart);
+  const candidates = linear ? roundNumbers(axis, step) : powers(axis);
   const ticks: AxisTick[] = [];
   for (const value of candidates) {
     const fraction = fractionOf(axis, placeOf(axis, value));
     const inside = fraction > -1e-9 && fraction < 1 + 1e-9 && (axis.kind !== "log" || value >= 0);
-    if (inside && ticks.every((tick) => Math.abs(tick.fraction - fraction) >= apart * (1 - 1e-9))) {
-      ticks.push({ fraction, text: linear ? numberText(value, 4) : powerText(value) });
-    }
+    const text = linear ? spacedText(value, step) : powerText(value);
+    // An axis may be narrower than the last digit of its numbers.
+    const isFree = (tick: AxisTick) => tick.text !== text && Math.abs(tick.fraction - fraction) >= apart * (1 - 1e-9);
+    if (inside && ticks.every(isFree)) ticks.push({ fraction, text });
   }
   return ticks.sort((a, b) => a.fraction - b.fraction);
 }

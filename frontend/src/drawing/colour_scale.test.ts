@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { colourMap, colourMapNames, hexOf } from "./colour_maps";
 import {
   colourTable,
-  isNarrow,
+  isTableTooCoarse,
   level,
   place,
   position,
@@ -97,13 +97,34 @@ describe("colour of a value", () => {
   it("computes a narrow linear range instead of looking it up", () => {
     const map = colourMap("cividis");
     const scale = scaleOf("linear", 1, 0.9, 1);
-    expect(isNarrow(scale, map)).toBe(true);
-    expect(isNarrow(scaleOf("linear", 1, 0, 1), map)).toBe(false);
+    expect(isTableTooCoarse(scale, map)).toBe(true);
+    expect(isTableTooCoarse(scaleOf("linear", 1, 0, 1), map)).toBe(false);
     const cells = Float32Array.from({ length: 200 }, (_, i) => 0.9 + i / 2000);
     const out = new Uint32Array(200);
     paintCells(cells, { scale, map }, out);
     cells.forEach((value, i) => {
       expect(out[i]).toBe(map.colours[Math.max(0, Math.min(255, Math.floor((256 * (value - 0.9)) / (1 - 0.9))))]);
+    });
+  });
+
+  it.each(scaleKinds)("computes a %s scale that tells denormal numbers apart", (kind) => {
+    const map = colourMap("vik");
+    const limit = 2e-40;
+    const scale: Scale = { kind, decades: 2, limit, low: -limit, high: limit };
+    expect(isTableTooCoarse(scale, map)).toBe(true);
+    expect(isTableTooCoarse({ ...scale, limit: 1e-3, low: -1e-3, high: 1e-3 }, map)).toBe(false);
+    const cells = Float32Array.from({ length: 100 }, (_, i) => (i / 99) * limit);
+    const out = new Uint32Array(100);
+    paintCells(cells, { scale, map }, out);
+    const c = limit / 100;
+    const placeOf = {
+      symlog: (value: number) => Math.log1p(value / c) / Math.log1p(100),
+      linear: (value: number) => value / limit,
+      log: (value: number) => (value === 0 ? 0 : Math.max(0, 1 + Math.log10(value / limit) / 2)),
+    }[kind];
+    cells.forEach((value, i) => {
+      const wanted = Math.floor((256 * (1 + Math.min(1, placeOf(value)))) / 2);
+      expect(out[i]).toBe(map.colours[Math.min(255, wanted)]);
     });
   });
 

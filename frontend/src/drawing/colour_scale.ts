@@ -91,11 +91,23 @@ export function usedPositions(scale: Scale, map: ColourMap): [number, number] {
 }
 
 /**
- * Whether the 65,536-entry table is too coarse. An entry stands for values within a relative 2^−8, so it errs by about
+ * Whether the range is too narrow for the 65,536-entry table. An entry stands for values within a relative 2^−8, so it errs by about
  * largest/(high − low) colours: less than one when zero lies in the range, many for a narrow range far from zero.
  */
-export function isNarrow(scale: Scale, map: ColourMap): boolean {
+function isNarrow(scale: Scale, map: ColourMap): boolean {
   return isRange(scale, map) && Math.max(Math.abs(scale.low), Math.abs(scale.high)) > scale.high - scale.low;
+}
+
+/** Smaller ones are denormal: fewer and fewer of their digits are in their upper 16 bits. */
+const leastNormal = 2 ** -126;
+
+/** Whether the colours tell denormal numbers apart, of which the table knows a few only. */
+function isDenormal({ kind, limit, decades }: Scale): boolean {
+  return limit > 0 && (kind === "linear" ? limit : limit * 10 ** -decades) < leastNormal;
+}
+
+export function isTableTooCoarse(scale: Scale, map: ColourMap): boolean {
+  return isNarrow(scale, map) || isDenormal(scale);
 }
 
 /** The colour of every bfloat16, which is to say of every float32 by its upper 16 bits. */
@@ -118,7 +130,7 @@ export function colourTable(scale: Scale, map: ColourMap): Uint32Array {
   return table;
 }
 
-/** The colour of one value by the formula itself, for the narrow ranges. */
+/** The colour of one value by the formula itself, where the table is too coarse. */
 export function colourOf(scale: Scale, map: ColourMap, value: number): number {
   if (Number.isNaN(value)) return packedHex(map.special.nan);
   if (value === Infinity) return packedHex(map.special.positiveInfinity);

@@ -4,7 +4,7 @@
  */
 
 import { type ColourMap } from "./colour_maps";
-import { colourOf, colourTable, isNarrow, type Scale } from "./colour_scale";
+import { colourOf, colourTable, isTableTooCoarse, type Scale } from "./colour_scale";
 import { type Cells, numberOf, type Pixels } from "./picture";
 
 export interface Colouring {
@@ -38,7 +38,7 @@ function tableFor({ scale, map }: Colouring): Uint32Array {
 
 /** Writes one ImageData word a cell. */
 export function paintCells(cells: Cells, colouring: Colouring, out: Uint32Array): void {
-  if (isNarrow(colouring.scale, colouring.map)) {
+  if (isTableTooCoarse(colouring.scale, colouring.map)) {
     for (let i = 0; i < cells.length; i++) out[i] = colourOf(colouring.scale, colouring.map, numberOf(cells, i));
     return;
   }

@@ -93,6 +93,10 @@ describe("clipping", () => {
     expect(densityLimit([one, flat], true)).toBeCloseTo(0.25, 12);
     expect(clippedPeaks(one, axis, 0.25)).toEqual([{ fraction: 0.5 / 8, share: 1 }]);
     expect(densityLimit([one], true)).toBe(1);
+    // As of runs whose values are all 0, and all 1/4: of both there is something to be seen.
+    const narrower = { edges: [0, 2 ** -100], counts: [9], total: 9 };
+    expect(densityLimit([narrower, one], true)).toBe(1);
+    expect(densityLimit([narrower, one], false)).toBe(2 ** 100);
   });
 });
 

@@ -127,12 +127,18 @@ function ownLimit(bars: Bars): number {
   return tallest[0] > worthwhile * next ? next : tallest[0];
 }
 
-/** The density at which all the given histograms are cut off; without clipping, that of the tallest bar. */
+/**
+ * The density at which all the given histograms are cut off; without clipping, that of the tallest bar. Values that are
+ * all equal fill a bar as narrow as their last digit, whose density means nothing: of such alone each reaches the limit.
+ */
 export function densityLimit(all: readonly Bars[], clipping: boolean): number {
   const filled = all.filter(({ total }) => total > 0);
   const tallest = filled.reduce((most, bars) => densities(bars).reduce((a, b) => Math.max(a, b), most), 0);
   const clipped = filled.reduce((most, bars) => Math.max(most, ownLimit(bars)), 0);
-  return clipping && clipped > 0 ? clipped : tallest;
+  if (!clipping || filled.length === 0) return tallest;
+  return clipped > 0
+    ? clipped
+    : filled.reduce((least, bars) => Math.min(least, Math.max(...densities(bars))), Infinity);
 }
 
 export interface Peak {

@@ -16,6 +16,15 @@ export function numberText(value: number, digits = 5): string {
   return signed(value, exponentText(magnitude, digits));
 }
 
+/** Eight digits tell every float32 from the next one. */
+const mostDigits = 8;
+
+/** One of several numbers that are so far apart: with as many digits as tell them from each other. */
+export function spacedText(value: number, apart: number): string {
+  const digits = Math.ceil(Math.log10(Math.abs(value) / apart)) + 2;
+  return numberText(value, Math.min(mostDigits, Math.max(3, digits)));
+}
+
 function exponentText(magnitude: number, digits: number): string {
   const [mantissa, exponent] = magnitude.toExponential(digits - 1).split("e");
   return `${Number(mantissa)}e${Number(exponent)}`;

@@ -42,6 +42,14 @@ describe("ticks of a colour bar", () => {
     }
   });
 
+  it("of a narrow range have as many digits as tell them apart", () => {
+    const narrow: Scale = { kind: "linear", decades: 6, limit: 1.0001, low: 0.9999, high: 1.0001 };
+    const texts = (name: "cividis" | "vik") =>
+      barTicks({ ...narrow, range: true }, colourMap(name), 0.05).map(({ text }) => text);
+    expect(texts("cividis")).toEqual(["0.9999", "0.99995", "1", "1.00005", "1.0001"]);
+    expect(texts("vik")).toEqual(["+0.9999", "+0.99995", "+1", "+1.00005", "+1.0001"]);
+  });
+
   it("say only zero when everything is zero", () => {
     expect(barTicks({ ...symlog, limit: 0, low: 0, high: 0 }, colourMap("vik"), 0.1)).toEqual([
       { position: 0.5, text: "0" },

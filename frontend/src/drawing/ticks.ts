@@ -2,7 +2,7 @@
 
 import { type ColourMap } from "./colour_maps";
 import { isRange, isUnsigned, position, type Scale, usedPositions, valueAt } from "./colour_scale";
-import { numberText } from "./number_text";
+import { numberText, spacedText } from "./number_text";
 
 export interface BarTick {
   /** 0 at the bar's lower end, 1 at its upper. */
@@ -63,6 +63,14 @@ function candidates(scale: Scale, map: ColourMap): number[] {
   return [0, ...decadeValues(scale, map.diverging && !isUnsigned(scale) ? [1, -1] : [1])];
 }
 
+/** With as many digits as tell the numbers on a bar from each other. */
+function barText(value: number, scale: Scale, map: ColourMap): string {
+  const signed = map.diverging && !isUnsigned(scale);
+  if (!isRange(scale, map)) return tickText(value, scale, signed);
+  const text = spacedText(value, roundStep((scale.high - scale.low) / 5));
+  return signed && value > 0 ? `+${text}` : text;
+}
+
 export function tickText(value: number, scale: Scale, signed: boolean): string {
   const power = scale.kind !== "linear" && value !== 0 && Math.abs(value) !== 1;
   const text = power
@@ -86,7 +94,7 @@ export function barTicks(scale: Scale, map: ColourMap, apart: number): BarTick[]
     const at = (position(scale, map, value) - start) / (end - start);
     const inside = !unsigned || value >= valueAt(scale, map, start) * (1 - 1e-9);
     if (inside && ticks.every((tick) => Math.abs(tick.position - at) >= apart)) {
-      ticks.push({ position: at, text: tickText(value, scale, map.diverging && !unsigned) });
+      ticks.push({ position: at, text: barText(value, scale, map) });
     }
   }
   return ticks.sort((a, b) => a.position - b.position);

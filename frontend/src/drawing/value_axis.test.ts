@@ -39,6 +39,18 @@ describe("a vertical axis", () => {
     }
   });
 
+  it("writes a value that all have where it lies, and no other number there", () => {
+    for (const value of [0.25, -3, 1e-40]) {
+      const axis = valueAxis(scale("linear", value, value), false);
+      const ticks = axisTicks(axis, 0.1);
+      expect(ticks.find(({ position }) => position === 0.5)?.text).toBe(
+        { "0.25": "0.25", "-3": "\u22123", "1e-40": "1e-40" }[String(value)],
+      );
+      // The axis ends at the value: beyond it there is nothing to be written.
+      for (const { position } of ticks) expect(value > 0 ? position <= 0.5 : position >= 0.5).toBe(true);
+    }
+  });
+
   it("has round numbers with as many digits as tell them apart", () => {
     const texts = (low: number, high: number) =>
       axisTicks(valueAxis(scale("linear", low, high), false), 0.1).map(({ text }) => text);

@@ -5,7 +5,7 @@
  */
 
 import { place, type Scale } from "./colour_scale";
-import { numberText } from "./number_text";
+import { numberText, spacedText } from "./number_text";
 import { type BarTick, decadeValues, roundValues, tickText } from "./ticks";
 
 export interface ValueAxis {
@@ -32,23 +32,21 @@ export function heightOf({ scale, bottom, top }: ValueAxis, value: number): numb
   return (place(scale, value) - bottom) / (top - bottom);
 }
 
-/** Round numbers that lie close together need more digits to be told apart. */
-function linearText(value: number, step: number): string {
-  if (value === 0) return "0";
-  return numberText(value, Math.max(3, Math.ceil(Math.log10(Math.abs(value) / step)) + 2));
-}
-
 interface Candidate {
   value: number;
   text: string;
 }
 
 function linearTicks({ scale, bottom, top }: ValueAxis): Candidate[] {
-  const values = roundValues(bottom * scale.limit, top * scale.limit);
+  // Beyond the limit all values have one place.
+  const values = roundValues(bottom * scale.limit, top * scale.limit).filter((value) => Math.abs(value) <= scale.limit);
   const step = values.length > 1 ? values[1] - values[0] : 1;
   // Zero first: of ticks that are too close to each other the later ones go.
   const ordered = values.includes(0) ? [0, ...values.filter((value) => value !== 0)] : values;
-  return ordered.map((value) => ({ value, text: linearText(value, step) }));
+  const found = ordered.map((value) => ({ value, text: spacedText(value, step) }));
+  // Values that are all equal run where no round number may stand.
+  const isAlone = scale.low === scale.high && bottom < place(scale, scale.low) && place(scale, scale.low) < top;
+  return isAlone ? [{ value: scale.low, text: numberText(scale.low) }, ...found] : found;
 }
 
 function decadeTicks({ scale }: ValueAxis): Candidate[] {

@@ -1,10 +1,14 @@
-/** What was fetched, the longest unused first to go. */
+/** What was fetched, the longest unused first to go. What is needed stays, however much it is: it would be fetched anew at once. */
 
 export class ArrayCache<T> {
   private readonly entries = new Map<string, { value: T; bytes: number }>();
   private total = 0;
 
-  constructor(private readonly budget: number) {}
+  /** `budget` in bytes. */
+  constructor(
+    private readonly budget: number,
+    private readonly isNeeded: (key: string) => boolean,
+  ) {}
 
   /** A look does not count as a use: it may be that of a view that is being computed anew. */
   has(key: string): boolean {
@@ -24,9 +28,9 @@ export class ArrayCache<T> {
     this.entries.set(key, { value, bytes });
     this.total += bytes;
     for (const oldest of this.entries.keys()) {
-      // The newest stays even when it alone is over the budget: it is on the screen.
+      // The newest stays even when it alone is over the budget: it was asked for.
       if (this.total <= this.budget || oldest === key) break;
-      this.drop(oldest);
+      if (!this.isNeeded(oldest)) this.drop(oldest);
     }
   }
 

@@ -1,6 +1,6 @@
 /** Fetches the arrays that the screen needs and keeps them. What is kept is drawn without a request. */
 
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { ApiError, type ArraysAnswer, fetchArrays, type NumericArray } from "../api";
 import { ArrayCache } from "./array_cache";
 import { polls, refreshIndex } from "./catalogue";
@@ -21,8 +21,13 @@ export interface Arrival {
   missing: string | null;
 }
 
+/** The keys of what the screen needs, exact or rounded. */
+const needed = computed(
+  () => new Set(wanted.value.flatMap((item) => [keyOf(item, "float32"), keyOf(item, "bfloat16")])),
+);
+
 const budget = 192 * 2 ** 20;
-const cache = new ArrayCache<Arrival>(budget);
+const cache = new ArrayCache<Arrival>(budget, (key) => needed.peek().has(key));
 
 /** What was seen of each sample, set of matrices or region of one, the latest first: shown until its next step or region has come. */
 const seen = new Map<string, Arrival[]>();
@@ -52,6 +57,12 @@ function remember(item: Wanted, arrival: Arrival): void {
   const place = placeOf(item);
   const others = (seen.get(place) ?? []).filter((other) => other !== arrival);
   seen.set(place, [arrival, ...others].slice(0, seenKept));
+}
+
+/** What is no longer looked at would be kept for good. */
+function forgetOthers(): void {
+  const places = new Set(wanted.peek().map(placeOf));
+  for (const place of seen.keys()) if (!places.has(place)) seen.delete(place);
 }
 
 /** The ends of the region that an array was fetched in. */
@@ -112,11 +123,13 @@ function store(items: Wanted[], answer: ArraysAnswer, dtype: "float32" | "bfloat
     cache.set(keyOf(item, dtype), arrival, bytes);
     remember(item, arrival);
   }
+  forgetOthers();
   arrivals.value++;
 }
 
 interface Request {
-  items: Wanted[];
+  /** Of all that it will answer. */
+  keys: ReadonlySet<string>;
   /** Requests of one quantity, in one size and region, are let finish: each is a frame while scrubbing. */
   subject: string;
   ahead: boolean;
@@ -143,7 +156,10 @@ function together(items: Wanted[]): Wanted[] {
 async function request(items: Wanted[], dtype: "float32" | "bfloat16", ahead: boolean): Promise<void> {
   const [{ quantity, matrix, layout }] = items;
   const controller = new AbortController();
-  running = { items, subject: subjectOf(items[0]), ahead, controller };
+  // What is exact is as good as what is rounded.
+  const answered = dtype === "float32" ? (["float32", "bfloat16"] as const) : [dtype];
+  const keys = new Set(items.flatMap((item) => answered.map((one) => keyOf(item, one))));
+  running = { keys, subject: subjectOf(items[0]), ahead, controller };
   const own = running;
   const runs = [
     ...new Map(items.map(({ run, layer, step, orderStep }) => [run, { run, layer, step, orderStep }])).values(),
@@ -155,7 +171,8 @@ async function request(items: Wanted[], dtype: "float32" | "bfloat16", ahead: bo
     store(items, answer, dtype);
     resolveProblem("arrays");
   } catch (error) {
-    if (!controller.signal.aborted) refuse(items, error, ahead);
+    // Of what was fetched ahead no one knows: it is asked for again once it is wanted.
+    if (!controller.signal.aborted && !ahead) refuse(items, error);
   }
   // An aborted request has a successor already.
   if (running !== own) return;
@@ -163,10 +180,10 @@ async function request(items: Wanted[], dtype: "float32" | "bfloat16", ahead: bo
   fetchLacking();
 }
 
-function refuse(items: Wanted[], error: unknown, ahead: boolean): void {
+function refuse(items: Wanted[], error: unknown): void {
   for (const item of items) refused.add(keyOf(item, ""));
   wasSilent = error instanceof ApiError && error.status === 0;
-  if (ahead) return;
+  if (!items.some((item) => needed.peek().has(keyOf(item, "float32")))) return;
   reportProblem("arrays", error);
   // A step that was kept a moment ago may have been evicted since: the series knows.
   if (error instanceof ApiError && error.status === 404) void refreshIndex();
@@ -178,11 +195,22 @@ function lackingOf(items: Wanted[], dtype: string): Wanted[] {
 
 let neighbours: () => Wanted[] = () => [];
 
+/** What was fetched ahead of the same wanted ones: where there is no room for it, it must not be fetched over and over. */
+let askedAhead: { of: Wanted[]; keys: Set<string> } = { of: [], keys: new Set() };
+
+function lackingAhead(dtype: string): Wanted[] {
+  if (askedAhead.of !== wanted.peek()) askedAhead = { of: wanted.peek(), keys: new Set() };
+  const lacking = lackingOf(neighbours(), dtype).filter((item) => !askedAhead.keys.has(keyOf(item, dtype)));
+  const next = lacking.length === 0 ? [] : together(lacking);
+  for (const item of next) askedAhead.keys.add(keyOf(item, dtype));
+  return next;
+}
+
 function fetchLacking(): void {
   const dtype = exactness.peek();
   const lacking = lackingOf(wanted.peek(), dtype);
   if (running !== null) {
-    const covered = lacking.every((item) => running?.items.includes(item));
+    const covered = lacking.every((item) => running?.keys.has(keyOf(item, dtype)));
     if (covered || lacking.length === 0) return;
     if (!running.ahead && running.subject === subjectOf(lacking[0])) return;
     running.controller.abort();
@@ -191,8 +219,8 @@ function fetchLacking(): void {
     void request(together(lacking), dtype, false);
     return;
   }
-  const ahead = lackingOf(neighbours(), dtype);
-  if (ahead.length > 0) void request(together(ahead), dtype, true);
+  const next = lackingAhead(dtype);
+  if (next.length > 0) void request(next, dtype, true);
 }
 
 /** Fetches whatever is wanted and not here, and then, with nothing else to do, the steps beside it. */
@@ -205,6 +233,9 @@ export function watchArrays(besides: () => Wanted[]): () => void {
     if (attempts.value !== attempt || (wasSilent && answers)) refused.clear();
     attempt = attempts.value;
     poll = polls.value;
-    if (exactness.value.length > 0 && wanted.value.length > 0) fetchLacking();
+    const dtype = exactness.value;
+    // What went wrong with what no one wants any more concerns no one.
+    if (!wanted.value.some((item) => lacks(item, dtype))) resolveProblem("arrays");
+    if (wanted.value.length > 0) fetchLacking();
   });
 }

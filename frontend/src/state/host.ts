@@ -123,8 +123,15 @@ export function onAddressChange(listener: () => void): () => void {
 export function watchTheme(): () => void {
   const body = hostWindow()?.document.body;
   if (body === undefined) {
-    dark.value = window.matchMedia("(prefers-color-scheme: dark)").matches;
-    return () => undefined;
+    const preference = window.matchMedia("(prefers-color-scheme: dark)");
+    const follow = () => {
+      dark.value = preference.matches;
+    };
+    follow();
+    preference.addEventListener("change", follow);
+    return () => {
+      preference.removeEventListener("change", follow);
+    };
   }
   const read = () => {
     dark.value = body.classList.contains("dark-mode");

@@ -208,4 +208,21 @@ describe("profiles", () => {
     expect(shownProfiles.value).toMatchObject([{ profiles: [], reason: "b has none" }]);
     expect(problem.value).toBeNull();
   });
+
+  it("that the server refuses are a problem only as long as they are wished", async () => {
+    offer(10, ["broken"]);
+    refusing = true;
+    wishProfiles(true);
+    await vi.waitFor(() => {
+      expect(problem.value).toBe("the disk is on fire");
+    });
+    wishProfiles(false);
+    expect(problem.value).toBeNull();
+    // Left before the refusal has come.
+    wishProfiles(true);
+    wishProfiles(false);
+    await new Promise((done) => setTimeout(done));
+    expect(problem.value).toBeNull();
+    refusing = false;
+  });
 });

@@ -95,7 +95,8 @@ async function load(runs: ShownRun[], keys: readonly string[]): Promise<void> {
     keep(runs, keys, answer);
     resolveProblem("profiles");
   } catch (error) {
-    reportProblem("profiles", error);
+    // What went wrong with what no one looks at any more concerns no one.
+    if (asked.peek().some((run) => keys.includes(keyOf(run)))) reportProblem("profiles", error);
     if (running === own) running = null;
   }
 }
@@ -107,6 +108,7 @@ export function watchProfiles(): () => void {
     if (attempts.value + polls.value < 0) return;
     const lacking = asked.value.filter((run) => kept.value.get(keyOf(run))?.stamp !== stampOf(run));
     const keys = lacking.map(keyOf);
+    if (lacking.length === 0) resolveProblem("profiles");
     // Steps that come faster than answers must not keep every answer from coming.
     const isAsked = keys.every((key) => running?.keys.includes(key) === true);
     if (!isAsked) void load(lacking, keys);

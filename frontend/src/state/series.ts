@@ -55,7 +55,7 @@ async function load(lacking: ShownRun[], name: string): Promise<void> {
     kept.value = next;
     resolveProblem("series");
   } catch (error) {
-    reportProblem("series", error);
+    if (running === own) reportProblem("series", error);
   } finally {
     if (running === own) running = null;
   }
@@ -64,12 +64,18 @@ async function load(lacking: ShownRun[], name: string): Promise<void> {
 /** Keeps the series of what is shown up to date. */
 export function watchSeries(): () => void {
   return effect(() => {
-    const layer = layerName.value;
-    const name = quantity.value?.quantity;
     // Read so that the effect runs again at every poll and every retry.
-    if (polls.value + attempts.value < 0 || layer === null || name === undefined) return;
-    const lacking = shownRuns.value.filter((run) => lacksSeries(run, name));
-    if (lacking.length > 0) void load(lacking, name);
+    if (polls.value + attempts.value < 0) return;
+    const name = layerName.value === null ? undefined : quantity.value?.quantity;
+    const lacking = name === undefined ? [] : shownRuns.value.filter((run) => lacksSeries(run, name));
+    if (name !== undefined && lacking.length > 0) {
+      void load(lacking, name);
+      return;
+    }
+    // What went wrong with what no one looks at any more concerns no one.
+    running?.controller.abort();
+    running = null;
+    resolveProblem("series");
   });
 }
 

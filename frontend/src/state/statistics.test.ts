@@ -7,6 +7,8 @@ import { shownStatistics, watchStatistics, wishStatistics } from "./statistics";
 
 let steps = [0, 10, 20];
 let refusing = false;
+/** Steps that the server has lost since it named them. */
+let lost: number[] = [];
 const asked: URLSearchParams[] = [];
 
 function answer(address: string): Response {
@@ -21,7 +23,7 @@ function answer(address: string): Response {
   asked.push(query);
   if (refusing) return Response.json({ error: "the disk is on fire" }, { status: 500 });
   const wanted = query.getAll("step").map(Number);
-  const answered = wanted.length === 0 ? steps : wanted;
+  const answered = (wanted.length === 0 ? steps : wanted).filter((step) => !lost.includes(step));
   const block = { direction: "forward", matrix: "kernel", gate: "", count: answered.map((step) => 100 + step) };
   const ratios = answered.map((step) => (step === 0 ? null : step / 1000));
   const matrices = [{ direction: "forward", matrix: "kernel", update_ratio: ratios }];
@@ -52,7 +54,11 @@ const shown = () =>
 const ends: (() => void)[] = [];
 
 beforeEach(() => {
-  vi.stubGlobal("fetch", (address: string) => Promise.resolve(answer(address)));
+  // Who asks without end is answered no more.
+  vi.stubGlobal("fetch", (address: string) =>
+    asked.length > 20 ? new Promise(() => null) : Promise.resolve(answer(address)),
+  );
+  lost = [];
   choices.value = defaultChoices;
   ends.push(watchSeries(), watchStatistics());
 });
@@ -158,5 +164,37 @@ describe("statistics", () => {
       expect(problem.value).toBeNull();
     });
     expect(asked).toHaveLength(1);
+  });
+
+  it("of a step that the server has no more are done without, and not asked for over and over", async () => {
+    offer();
+    lost = [10];
+    asked.length = 0;
+    wishStatistics({ fields: ["maximum", "count"], steps: () => [0, 10, 20] });
+    await vi.waitFor(() => {
+      expect(shown()).toEqual([
+        [
+          false,
+          [
+            [0, 100],
+            [20, 120],
+          ],
+        ],
+      ]);
+    });
+    await new Promise((done) => setTimeout(done, 20));
+    expect(asked).toHaveLength(1);
+  });
+
+  it("that were refused are no problem any more once they are not wished for", async () => {
+    offer();
+    refusing = true;
+    wishStatistics({ fields: ["inf"], steps: () => [0] });
+    await vi.waitFor(() => {
+      expect(problem.value).toBe("the disk is on fire");
+    });
+    wishStatistics(null);
+    expect(problem.value).toBeNull();
+    refusing = false;
   });
 });

@@ -51,7 +51,7 @@ export function wishStatistics(wanted: Wish | null): void {
 }
 
 const budget = 128 * 2 ** 20;
-const cache = new ArrayCache<BlocksAtStep>(budget);
+const cache = new ArrayCache<BlocksAtStep>(budget, (key) => needed.peek().has(key));
 const arrivals = signal(0);
 
 interface Place {
@@ -78,6 +78,8 @@ const places = computed<Place[]>(() => {
   const wanted = wish.value;
   return wanted === null ? [] : shownSeries.value.map((run) => placeOf(run, wanted));
 });
+
+const needed = computed(() => new Set(places.value.flatMap(({ steps }) => steps.map(({ key }) => key))));
 
 const lastWhole = new Map<string, BlocksAtStep[]>();
 
@@ -163,12 +165,17 @@ export function watchStatistics(): () => void {
     const now = `${polls.value} ${attempts.value}`;
     if (now !== seen) refused.clear();
     seen = now;
-    if (arrivals.value < 0 || wanted === null) return;
+    if (arrivals.value < 0) return;
     const current = new Set(places.value.map(({ key }) => key));
     for (const [key, controller] of running) if (!current.has(key)) controller.abort();
-    for (const place of places.value) {
-      const lacking = place.steps.filter(({ key }) => !cache.has(key) && !refused.has(key));
-      if (lacking.length > 0 && !running.has(place.key)) void load(place, lacking, wanted);
-    }
+    for (const key of lastWhole.keys()) if (!current.has(key)) lastWhole.delete(key);
+    const lacking = places.value.map((place) => place.steps.filter(({ key }) => !cache.has(key) && !absent.has(key)));
+    // What went wrong with what no one wants any more concerns no one.
+    if (wanted === null || lacking.every(({ length }) => length === 0)) resolveProblem("statistics");
+    if (wanted === null) return;
+    places.value.forEach((place, i) => {
+      const unasked = lacking[i].filter(({ key }) => !refused.has(key));
+      if (unasked.length > 0 && !running.has(place.key)) void load(place, unasked, wanted);
+    });
   });
 }

@@ -83,7 +83,7 @@ describe("a scale over several arrays", () => {
 
 describe("the cache", () => {
   it("drops what was longest unused once over its budget", () => {
-    const cache = new ArrayCache<string>(100);
+    const cache = new ArrayCache<string>(100, () => false);
     cache.set("a", "A", 40);
     cache.set("b", "B", 40);
     expect(cache.get("a")).toBe("A");
@@ -93,5 +93,17 @@ describe("the cache", () => {
     expect(cache.get("a")).toBe("A");
     cache.set("huge", "H", 1000);
     expect([cache.has("a"), cache.has("huge")]).toEqual([false, true]);
+  });
+
+  it("drops nothing that is needed, however much it is", () => {
+    const cache = new ArrayCache<string>(100, (key) => key.startsWith("needed"));
+    for (const key of ["needed 1", "a", "needed 2", "b", "needed 3"]) cache.set(key, key, 60);
+    expect(["needed 1", "a", "needed 2", "b", "needed 3"].map((key) => cache.has(key))).toEqual([
+      true,
+      false,
+      true,
+      false,
+      true,
+    ]);
   });
 });

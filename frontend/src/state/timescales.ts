@@ -4,8 +4,9 @@ import { computed, effect, signal } from "@preact/signals";
 import { fetchTimescales, type Timescales, type TimescalesAnswer } from "../api_health";
 import { index, layerName, layerOf, pairedLayer, polls, selectedRuns, shownRuns } from "./catalogue";
 import { choices } from "./choices";
+import { LatestAnswer, type Question } from "./latest_answer";
 import { scrubbing } from "./playback";
-import { attempts, reportProblem, resolveProblem } from "./problems";
+import { attempts } from "./problems";
 import { shownSeries, snappedStep } from "./series";
 import { nearestIndex } from "./steps";
 
@@ -45,27 +46,22 @@ function stampOf({ run, layer }: ComparedLayer, step: number | null): string {
   return `${own.array_steps.at(at)} ${own.array_wall_times.at(at)}`;
 }
 
-interface Question {
+interface TimescalesQuestion extends Question {
   layers: ComparedLayer[];
   step: number | null;
-  /** Of which layers. */
-  subject: string;
-  /** At which of their steps. */
-  asked: string;
 }
 
-const question = computed<Question>(() => {
+/** Its subject is the layers; it is another where another of their steps is meant. */
+const question = computed<TimescalesQuestion>(() => {
   const layers = comparedLayers.value;
   const step = snappedStep.value;
   const stamps = layers.map((layer) => stampOf(layer, step));
   return { layers, step, subject: JSON.stringify(layers), asked: JSON.stringify([layers, step, stamps]) };
 });
 
-interface Answer extends TimescalesAnswer {
-  asked: string;
-}
-
-const answer = signal<Answer | null>(null);
+const latest = new LatestAnswer<TimescalesQuestion, TimescalesAnswer>("timescales", ({ layers, step }, signal) =>
+  fetchTimescales(layers, step, signal),
+);
 
 export interface TimescalesOfLayer {
   of: ComparedLayer;
@@ -77,45 +73,27 @@ export interface TimescalesOfLayer {
 export const timescales = computed<TimescalesOfLayer[]>(() =>
   comparedLayers.value.flatMap((of) => {
     const isOwn = (one: { run: string; layer: string }) => one.run === of.run && one.layer === of.layer;
-    const directions = answer.value?.timescales.filter(isOwn) ?? [];
-    const reason = answer.value?.missing.find(isOwn)?.reason ?? null;
+    const answer = latest.value?.answer;
+    const directions = answer?.timescales.filter(isOwn) ?? [];
+    const reason = answer?.missing.find(isOwn)?.reason ?? null;
     return directions.length === 0 && reason === null ? [] : [{ of, directions, reason }];
   }),
 );
 
-export const areTimescalesThere = computed(
-  () => !wished.value || question.value.layers.length === 0 || answer.value?.asked === question.value.asked,
-);
+const isWanted = computed(() => wished.value && comparedLayers.value.length > 0);
+
+export const areTimescalesThere = computed(() => !isWanted.value || latest.isOf(question.value));
 
 /** While the steps are on their way it is not known which to ask for; nor worth it for each while they fly by. */
 const isStepSettled = computed(() => !scrubbing.value && shownSeries.value.length >= shownRuns.value.length);
-
-let running: { subject: string; controller: AbortController } | null = null;
-const arrivals = signal(0);
-
-async function load({ layers, step, subject, asked }: Question): Promise<void> {
-  running?.controller.abort();
-  const own = { subject, controller: new AbortController() };
-  running = own;
-  try {
-    const found = await fetchTimescales(layers, step, own.controller.signal);
-    answer.value = { asked, ...found };
-    if (running === own) running = null;
-    resolveProblem("timescales");
-    arrivals.value++;
-  } catch (error) {
-    reportProblem("timescales", error);
-    if (running === own) running = null;
-  }
-}
 
 /** Keeps them up to date. */
 export function watchTimescales(): () => void {
   return effect(() => {
     const now = question.value;
     // Read so that a retry and the next poll ask again what was refused.
-    if (attempts.value + polls.value + arrivals.value < 0 || !wished.value || now.layers.length === 0) return;
-    // Steps that come, or are gone through, faster than answers must not keep every answer from coming.
-    if (isStepSettled.value && answer.peek()?.asked !== now.asked && running?.subject !== now.subject) void load(now);
+    if (attempts.value + polls.value < 0) return;
+    if (!isWanted.value) latest.want(null);
+    else if (isStepSettled.value) latest.want(now);
   });
 }

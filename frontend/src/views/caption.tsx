@@ -17,11 +17,22 @@ export function Caption({ children, loading }: { children: ComponentChildren; lo
   );
 }
 
+/** "gru, rnn have no layer encoder": what is lacking may have a long name, and is said once. */
+function absenceText(): string {
+  const runsByLack = new Map<string, string[]>();
+  for (const run of selectedRuns.value) {
+    const lack = whatRunLacks(run);
+    if (lack !== "") runsByLack.set(lack, [...(runsByLack.get(lack) ?? []), run.run]);
+  }
+  const sentences = [...runsByLack].map(([lack, runs]) => {
+    const what = lack === "not this quantity" ? "none of this quantity here" : lack;
+    return `${runs.join(", ")} ${runs.length === 1 ? "has" : "have"} ${what}`;
+  });
+  return sentences.length === 0 ? "" : `${sentences.join("; ")}.`;
+}
+
 /** The selected runs that have nothing to draw, and why. */
 export function AbsentRuns() {
-  const lacking = selectedRuns.value.map((run) => ({ run: run.run, lack: whatRunLacks(run) }));
-  const sentences = lacking
-    .filter(({ lack }) => lack !== "")
-    .map(({ run, lack }) => `${run} has ${lack === "not this quantity" ? "none of this quantity here" : lack}`);
-  return sentences.length === 0 ? null : <p class="caption">{sentences.join("; ")}.</p>;
+  const text = absenceText();
+  return text === "" ? null : <p class="caption">{text}</p>;
 }

@@ -179,7 +179,7 @@ def opened(
         if first is output:
             return call, {OUTPUT: first}, lambda values: values[OUTPUT]
         return call, {OUTPUT: first}, lambda values: (values[OUTPUT], *output[1:])
-    call = _call(half, module, options)
+    call = _call(module, options)
     carry, sequence = output if _option("return_carry", module, options) else (None, output)
     if getattr(sequence, "ndim", 0) < 2:
         raise ValueError(f"its output is not (…, timesteps, channels) but {getattr(sequence, 'shape', sequence)}")
@@ -199,7 +199,7 @@ def opened(
     return call, {OUTPUT: sequence, STATE: carry}, lambda values: (values[STATE], values[OUTPUT])
 
 
-def _call(half: Half, module: Module, options: Mapping[str, Any]) -> Call:
+def _call(module: Module, options: Mapping[str, Any]) -> Call:
     """Of an nnx.RNN."""
     reverse, keep_order = (_option(name, module, options) for name in ("reverse", "keep_order"))
     has_lengths = options.get("seq_lengths") is not None
@@ -212,7 +212,7 @@ def _call(half: Half, module: Module, options: Mapping[str, Any]) -> Call:
     )
     try:
         starts = options.get("initial_carry") is not None
-        traits = recurrence.traits(module, half.cell, reverse=reverse, starts=starts)
+        traits = recurrence.traits(module, reverse=reverse, starts=starts)
     except CannotDerive as reason:
         return dataclasses.replace(call, unknown=str(reason))
     return dataclasses.replace(call, traits=traits, residual=recurrence.is_residual(module))

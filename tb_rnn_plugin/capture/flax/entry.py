@@ -1,7 +1,7 @@
 """Flax nnx models: taps in the user's own backward pass, and captures of one batch."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import jax
@@ -12,8 +12,8 @@ from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import taps
 from tb_rnn_plugin.capture.flax import model as flax_model
 from tb_rnn_plugin.capture.flax.model import describe
-from tb_rnn_plugin.capture.flax.sink import Key, Probe
-from tb_rnn_plugin.capture.flax.taps import FlaxTaps, gradient_blocks, tap_on, taps_of, untap_all
+from tb_rnn_plugin.capture.flax.sink import Probe
+from tb_rnn_plugin.capture.flax.taps import FlaxTaps, gradient_blocks, tap_on, taps_of, untap_all, wait
 from tb_rnn_plugin.capture.recurrences import Derivation
 from tb_rnn_plugin.recurrence.layer import CAPTURED_QUANTITIES
 
@@ -39,6 +39,9 @@ def attach(
 
     Write after `optimizer.update`, so that the weight gradients are there; the weights written are those that the pass
     used, before the update. With gradient accumulation, the sequences are those of the last pass before the write.
+    Unbatched sequences of one shape, of which each has a pass of its own or which a scan runs over, are the samples of
+    one batch, in their order; only where one jitted function is called for each of them inside of another is their
+    order that in which XLA runs it.
 
     Where a model is split by hand (nnx.split, nnx.cached_partial), attach before that: the taps are in what nnx.split
     returns. As such a loop uses one description for all steps, the taps then copy in each of them, and what isn't to be
@@ -118,22 +121,21 @@ def capture(
     split: Any = nnx.split(copy, nnx.Param, ...)
     graphdef, parameters, rest = split
 
-    def run(parameters: Tracer, zeros: Mapping[Key, Tracer]) -> tuple[Tracer, Mapping[Key, Tracer]]:
-        probe.begin(zeros)
+    def run(parameters: Tracer, zero: Tracer) -> Tracer:
+        probe.begin(zero)
         prediction = _called(nnx.merge(graphdef, parameters, rest, copy=True), x)
-        return _mean_loss(loss, prediction, y, sample_weight), dict(probe.kept)
+        return _mean_loss(loss, prediction, y, sample_weight)
 
-    _, shapes = jax.eval_shape(run, parameters, {})
-    zeros = {key: jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), kept[0]) for key, kept in shapes.items()}
-    differentiate: Any = jax.jit(jax.grad(run, argnums=(0, 1), has_aux=True))
-    (parameter_gradients, gradients), kept = differentiate(parameters, zeros)
-    for key, (values, known) in kept.items():
-        probe.store_call(key, values, gradients[key], known)
+    differentiate: Any = jax.jit(jax.grad(run, argnums=(0, 1)))
+    parameter_gradients, _ = differentiate(parameters, jnp.zeros(()))
+    wait()
     probe.store_weight_gradients(gradient_blocks(copy, parameter_gradients, probe, {}))
     made, missing = probe.take(picked)
     if missing:
         warnings.warn(
-            f"rnn_summary leaves out layers that this batch does not run: {', '.join(missing)}.", stacklevel=3
+            "rnn_summary leaves out layers that this batch does not run, or that the loss does not depend on: "
+            f"{', '.join(missing)}.",
+            stacklevel=3,
         )
     return made
 

@@ -41,7 +41,7 @@ class Layer:
         cell: "lstm", "gru", "rnn", or None for any other layer.
         units: The width of one direction, if it has a cell.
         gates: In the order of the blocks of its weights.
-        halves: Direction to the module that runs in that direction.
+        halves: Direction to the module that runs in that direction, unless its call says otherwise.
     """
 
     name: str

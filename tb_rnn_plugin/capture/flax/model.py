@@ -11,6 +11,7 @@ from flax import nnx
 from tb_rnn_plugin import cells, record
 from tb_rnn_plugin.capture import layer_choice
 from tb_rnn_plugin.capture.flax import recurrence as flax_recurrence
+from tb_rnn_plugin.capture.flax.cell_layouts import layout_of
 from tb_rnn_plugin.capture.flax.layers import Half, Layer, Module, Path, parameter, variable
 from tb_rnn_plugin.description import LayerDescription, ModelDescription, not_picked
 from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
@@ -23,44 +24,6 @@ _CONTAINERS = (nnx.List, nnx.Dict)
 # Where the number of channels of an output is known before the first call.
 _WIDTHS: Mapping[Any, str] = MappingProxyType(
     {nnx.Linear: "out_features", nnx.Conv: "out_features", nnx.Embed: "features"}
-)
-
-_KERNEL, _BIAS = "kernel", "bias"
-_LSTM_GATES = cells.FLAX_GATES["lstm"]
-_GRU_GATES = cells.FLAX_GATES["gru"]
-
-
-@dataclasses.dataclass(frozen=True)
-class _CellLayout:
-    """A cell of Flax: its gates in the order of their blocks, and the dense layers that hold the blocks.
-
-    Where a matrix has several dense layers, each holds one gate.
-    """
-
-    cell: str
-    gates: tuple[str, ...]
-    kernel: tuple[str, ...]
-    recurrent_kernel: tuple[str, ...]
-    bias: tuple[str, ...]
-
-    def parameters(self) -> dict[str, tuple[Path, ...]]:
-        """Matrix name to the paths in nnx.RNN of the parameters that form it."""
-        return {
-            record.KERNEL: tuple(("cell", dense, _KERNEL) for dense in self.kernel),
-            record.RECURRENT_KERNEL: tuple(("cell", dense, _KERNEL) for dense in self.recurrent_kernel),
-            record.BIAS: tuple(("cell", dense, _BIAS) for dense in self.bias),
-        }
-
-
-_LAYOUTS: Mapping[Any, _CellLayout] = MappingProxyType(
-    {
-        nnx.LSTMCell: _CellLayout(
-            "lstm", _LSTM_GATES, ("ii", "if_", "ig", "io"), ("hi", "hf", "hg", "ho"), ("hi", "hf", "hg", "ho")
-        ),
-        nnx.OptimizedLSTMCell: _CellLayout("lstm", _LSTM_GATES, ("dense_i",), ("dense_h",), ("dense_h",)),
-        nnx.GRUCell: _CellLayout("gru", _GRU_GATES, ("dense_i",), ("dense_h",), ("dense_i",)),
-        nnx.SimpleCell: _CellLayout("rnn", (), ("dense_i",), ("dense_h",), ("dense_i",)),
-    }
 )
 
 
@@ -121,7 +84,7 @@ def _chosen(model: Module, layers: object, *, needs_any: bool) -> _Choice:
     found: list[Layer] = []
     unsupported: dict[str, str] = {}
     for path, module in _walk(model, (), set()):
-        made = _recurrent_layers(path, module)
+        made = _recurrent_layers(path, module, _direction(model, path, module))
         name = _name(path, module)
         if isinstance(made, str):
             unsupported[name] = made
@@ -173,28 +136,28 @@ def _walk(node: Any, path: Path, seen: set[int]) -> Iterator[tuple[Path, Module]
         yield from _walk(value, (*path, key), seen)
 
 
-def _layout(rnn: Module) -> _CellLayout | None:
-    """The layout of a cell that computes exactly what Flax's own does, whatever its class."""
-    for cell_class, layout in _LAYOUTS.items():
-        if isinstance(rnn.cell, cell_class) and type(rnn.cell).__call__ is cell_class.__call__:
-            dense = {*layout.kernel, *layout.recurrent_kernel}
-            if all(type(getattr(rnn.cell, name, None)) is nnx.Linear for name in dense):
-                return layout
-    return None
-
-
 def _is_pair(module: Module) -> bool:
     """Whether the two directions are of one kind, so that they make one record."""
     halves = (module.forward_rnn, module.backward_rnn)
     if halves[0] is halves[1] or not all(isinstance(half, nnx.RNN) for half in halves):
         return False
-    layouts = [_layout(half) for half in halves]
+    layouts = [layout_of(half.cell) for half in halves]
     return (
         layouts[0] is not None and layouts[0] is layouts[1] and len({half.cell.hidden_features for half in halves}) == 1
     )
 
 
-def _recurrent_layers(path: Path, module: Module) -> list[Layer] | str:
+def _direction(model: Module, path: Path, module: Module) -> str:
+    """Which way a module runs, unless its call says otherwise: an nnx.Bidirectional says it to both of its layers."""
+    around = parameter(model, path[:-1]) if path else None
+    if isinstance(around, nnx.Bidirectional):
+        is_backward = path[-1] == "backward_rnn"
+    else:
+        is_backward = isinstance(module, nnx.RNN) and module.reverse
+    return cells.BACKWARD if is_backward else cells.FORWARD
+
+
+def _recurrent_layers(path: Path, module: Module, direction: str) -> list[Layer] | str:
     """The layer, or the reason why it can't be recorded; nothing if it isn't recurrent itself."""
     if isinstance(module, nnx.RNNCellBase):
         kind = type(module).__name__
@@ -205,14 +168,13 @@ def _recurrent_layers(path: Path, module: Module) -> list[Layer] | str:
         halves: dict[str, Any] = {cells.FORWARD: module.forward_rnn, cells.BACKWARD: module.backward_rnn}
         paths = {cells.FORWARD: (*path, "forward_rnn"), cells.BACKWARD: (*path, "backward_rnn")}
     elif isinstance(module, nnx.RNN):
-        direction = cells.BACKWARD if module.reverse else cells.FORWARD
         halves, paths = {direction: module}, {direction: path}
     else:
         return []
     name = _name(path, module)
-    layout = _layout(next(iter(halves.values())))
+    layout = layout_of(next(iter(halves.values())).cell)
     if layout is None:
-        return [_plain_layer(path, module, _parameters(module))]
+        return [_plain_layer(path, module, _parameters(module), direction)]
     if any(parameter(half, layout.parameters()[record.KERNEL][0]).ndim != 2 for half in halves.values()):
         return "its weights are those of several layers, stacked by nnx.vmap; make the layers one by one"
     units = int(next(iter(halves.values())).cell.hidden_features)
@@ -223,9 +185,11 @@ def _recurrent_layers(path: Path, module: Module) -> list[Layer] | str:
     return [Layer(name, layout.cell, units, layout.gates, made)]
 
 
-def _plain_layer(path: Path, module: Module, parameters: Mapping[str, tuple[Path, ...]]) -> Layer:
+def _plain_layer(
+    path: Path, module: Module, parameters: Mapping[str, tuple[Path, ...]], direction: str = cells.FORWARD
+) -> Layer:
     half = Half(path, parameters, None, recurrent=isinstance(module, nnx.RNN))
-    return Layer(_name(path, module), None, None, (), {cells.FORWARD: half})
+    return Layer(_name(path, module), None, None, (), {direction: half})
 
 
 def _present(half: Module, parameters: Mapping[str, tuple[Path, ...]]) -> dict[str, tuple[Path, ...]]:
@@ -289,8 +253,8 @@ def _derived(layer: Layer, halves: Mapping[str, Module]) -> tuple[dict[str, int 
     if layer.cell is None or layer.units is None:
         return {}, ""
     try:
-        for rnn in halves.values():
-            flax_recurrence.traits(rnn, layer.cell, reverse=bool(rnn.reverse), starts=False)
+        for direction, rnn in halves.items():
+            flax_recurrence.traits(rnn, reverse=direction == cells.BACKWARD, starts=False)
     except CannotDerive as reason:
         return {}, f"its gradient through time, gates and cell state aren't computed: {reason}"
     units = layer.units * len(halves)

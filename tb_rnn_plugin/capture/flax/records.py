@@ -11,11 +11,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tb_rnn_plugin import record
+from tb_rnn_plugin import cells, record
 from tb_rnn_plugin.capture import recurrences
 from tb_rnn_plugin.capture.flax import recurrence as flax_recurrence
 from tb_rnn_plugin.capture.flax.calls import CELL_STATE, STATE, Arrived, Call, Kept
 from tb_rnn_plugin.capture.flax.layers import FRAMEWORK, Array, Layer
+from tb_rnn_plugin.capture.flax.sample_order import Sample, in_order
 from tb_rnn_plugin.capture.recurrences import Derivation
 from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
 from tb_rnn_plugin.recurrence.half import CannotDerive
@@ -35,11 +36,11 @@ class Part:
     arrived: Arrived
 
     @classmethod
-    def of(cls, call: Call, arrived: Sequence[Arrived]) -> "Part":
-        """One call of a batch; or of each of its samples by a scan, whose way back comes to the last one first."""
-        if len(arrived) == 1:
-            return cls(call, arrived[0])
-        arrived = arrived[::-1]
+    def of(cls, call: Call, samples: Sequence[Sample]) -> "Part":
+        """One call of a batch, or of each of its samples, in the order in which they came back."""
+        if len(samples) == 1:
+            return cls(call, samples[0].arrived)
+        arrived = in_order(samples)
 
         def stacked(values: Sequence[Any], axis: int = 0) -> Any:
             return None if values[0] is None else np.stack(values, axis=axis)
@@ -124,9 +125,10 @@ def records(
     if layer.cell is None and len(shapes) == 1 and shapes.pop()[1] == 1:  # the calls of a loop, a timestep each
         sequences_of = [_joined(sequences_of, axis=1)]
     for index, arrays in enumerate(sequences_of):
-        halves = {direction: parts[direction, whole[index]] for direction in layer.halves}
+        ran = {d: _ran(layer, d, parts[d, whole[index]].call) for d in layer.halves}
+        halves = {ran[d]: parts[d, whole[index]] for d in layer.halves}
         sequences = {quantity: _read_only(array) for quantity, array in arrays.items()}
-        weights = _matrices(layer, {d: half.arrived.kept.weights for d, half in halves.items()})
+        weights = _matrices(layer, {d: parts[d, whole[index]].arrived.kept.weights for d in layer.halves}, ran)
         recurrence = None
         if derivation.quantities and all(half.recurrent for half in layer.halves.values()):
             try:
@@ -137,11 +139,11 @@ def records(
             f"{layer.name}/call_{index}" if index else layer.name,
             cell=layer.cell,
             units=layer.units,
-            directions=tuple(layer.halves),
+            directions=tuple(halves),
             gates=layer.gates,
             sequences=sequences,
             weights={} if index else weights,
-            weight_gradients={} if index else _matrices(layer, gradients),
+            weight_gradients={} if index else _matrices(layer, gradients, ran),
             framework=FRAMEWORK,
             recurrence=recurrence,
         )
@@ -211,10 +213,19 @@ def _joined(by_part: Sequence[Mapping[str, Array]], axis: int) -> Mapping[str, A
     return {quantity: np.concatenate([part[quantity] for part in by_part], axis=axis) for quantity in by_part[0]}
 
 
-def _matrices(layer: Layer, by_direction: Mapping[str, Mapping[str, Sequence[Any]]]) -> dict[str, dict[str, Array]]:
+def _ran(layer: Layer, direction: str, call: Call) -> str:
+    """Which way a direction of a layer ran: a layer on its own may be called to run another way than it was made."""
+    if len(layer.halves) > 1 or not call.recurrent:
+        return direction
+    return cells.BACKWARD if call.last_first else cells.FORWARD
+
+
+def _matrices(
+    layer: Layer, by_direction: Mapping[str, Mapping[str, Sequence[Any]]], ran: Mapping[str, str]
+) -> dict[str, dict[str, Array]]:
     """The blocks of each matrix joined; in the layer's order, since JAX sorts by name what travels through it."""
     return {
-        direction: {
+        ran[direction]: {
             matrix: _read_only(np.concatenate([np.asarray(a, np.float32) for a in blocks[matrix]], axis=-1))
             for matrix in half.parameters
             if matrix in blocks

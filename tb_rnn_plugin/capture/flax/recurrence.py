@@ -13,16 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from tb_rnn_plugin import cells
+from tb_rnn_plugin.capture.flax.cell_layouts import CellLayout, layout_of
 from tb_rnn_plugin.capture.flax.layers import Array, Module
 from tb_rnn_plugin.recurrence.cell import RECURRENT_KERNEL
 from tb_rnn_plugin.recurrence.half import CannotDerive, Traits
 
-_KINDS: Mapping[str, tuple[Any, ...]] = {
-    "lstm": (nnx.LSTMCell, nnx.OptimizedLSTMCell),
-    "gru": (nnx.GRUCell,),
-    "rnn": (nnx.SimpleCell,),
-}
 #: Functions and their names in `recurrence.activations`. Not jax.nn.gelu and jax.nn.leaky_relu: by themselves they are
 #: other functions, an approximation by tanh and one with a slope of 0.01.
 FUNCTIONS: tuple[tuple[Any, str], ...] = (
@@ -47,12 +42,11 @@ FUNCTIONS: tuple[tuple[Any, str], ...] = (
 )
 
 
-def traits(rnn: Module, kind: str | None, *, reverse: bool, starts: bool) -> Traits:
+def traits(rnn: Module, *, reverse: bool, starts: bool) -> Traits:
     """How the cell of an nnx.RNN was made, and which way it runs.
 
     Args:
         rnn: The nnx.RNN, tapped or not.
-        kind: "lstm", "gru" or "rnn" where the cell computes what Flax's own does; else None.
         reverse: Whether it runs from the last timestep to the first.
         starts: Whether it is given the states that it starts from.
 
@@ -60,28 +54,28 @@ def traits(rnn: Module, kind: str | None, *, reverse: bool, starts: bool) -> Tra
         CannotDerive: If what it computes isn't known.
     """
     cell = rnn.cell
-    if kind is None:
+    layout = layout_of(cell)
+    if layout is None:
         raise CannotDerive(f"what a {type(cell).__name__} computes isn't known")
     if inspect.unwrap(type(rnn).__call__) is not nnx.RNN.__call__:
         raise CannotDerive(f"what a {type(rnn).__name__} computes isn't known, since it has a __call__ of its own")
-    if not starts and not _starts_from_zeros(cell, kind):
+    if not starts and not _starts_from_zeros(cell, layout):
         raise CannotDerive(
             "the states that its cell makes to start from aren't recorded. Pass them to the layer as initial_carry="
         )
     return Traits(
-        cell=kind,
-        gates=cells.FLAX_GATES[kind],
+        cell=layout.cell,
+        gates=layout.gates,
         activation=_name(cell, "activation_fn"),
-        recurrent_activation="sigmoid" if kind == "rnn" else _name(cell, "gate_fn"),
+        recurrent_activation="sigmoid" if layout.cell == "rnn" else _name(cell, "gate_fn"),
         input_reversed=reverse,
         output_reversed=reverse,  # records are in input time
         half=any(_is_half(dense) for dense in vars(cell).values() if isinstance(dense, nnx.Linear)),
     )
 
 
-def _starts_from_zeros(cell: Module, kind: str) -> bool:
-    own = next(known.initialize_carry for known in _KINDS[kind] if isinstance(cell, known))
-    is_own = type(cell).initialize_carry is own
+def _starts_from_zeros(cell: Module, layout: CellLayout) -> bool:
+    is_own = type(cell).initialize_carry is layout.cell_class.initialize_carry
     return is_own and (cell.carry_init is None or cell.carry_init is nnx.initializers.zeros_init())
 
 

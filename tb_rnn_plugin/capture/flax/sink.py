@@ -1,19 +1,23 @@
 """Where taps on Flax modules leave what flows through them."""
 
 import functools
+import itertools
 import math
 import warnings
 import weakref
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
+import numpy as np
 
 from tb_rnn_plugin import record
 from tb_rnn_plugin.capture.flax import calls
 from tb_rnn_plugin.capture.flax.calls import OUTPUT, Arrived, Call, Kept
 from tb_rnn_plugin.capture.flax.layers import Layer
 from tb_rnn_plugin.capture.flax.records import Part, records
+from tb_rnn_plugin.capture.flax.sample_order import Sample
 from tb_rnn_plugin.capture.recurrences import Derivation
 from tb_rnn_plugin.derivation import left_out_of_all
 
@@ -38,7 +42,9 @@ class Sink:
         self.recording = False
         self._derivation = derivation
         self._calls: dict[Key, Call] = {}  # in the order in which the model makes them
-        self._arrived: dict[Key, tuple[Call, list[Arrived]]] = {}
+        self._arrived: dict[Key, tuple[Call, list[Sample]]] = {}
+        self._begun: Counter[tuple[Key, int]] = Counter()  # of a key and a trace
+        self._traces = itertools.count()
         self._weight_gradients: Mapping[tuple[int, str], Mapping[str, Sequence[Any]]] = {}
         self._said: set[str] = set()
         self._left_out: set[str] = set()
@@ -69,13 +75,17 @@ class Sink:
     def through(self, key: Key, call: Call, values: Mapping[str, Tracer], kept: Kept) -> Mapping[str, Tracer]:
         """The values as they are; what their gradient carries back is stored on its way."""
         identity: Any = jax.custom_vjp(lambda values, _: values)
+        trace = next(self._traces)
+        begin = _unless_mapped(functools.partial(jax.debug.callback, functools.partial(self.begin_sample, key, trace)))
 
         def forward(values: Any, kept: Any) -> tuple[Any, Any]:
+            if _is_unbatched(call, values[OUTPUT]):
+                begin(jax.lax.stop_gradient(values[OUTPUT][:1, :1]))  # a part of it, or a scan would call back but once
             return values, (values[OUTPUT], kept)
 
         # JAX would call back for each sample of a vmap, in no order.
         keep: Any = jax.custom_batching.custom_vmap(
-            functools.partial(jax.debug.callback, functools.partial(self.store, key, call))
+            functools.partial(jax.debug.callback, functools.partial(self.store, key, call, trace))
         )
 
         @keep.def_vmap  # type: ignore[untyped-decorator]
@@ -92,17 +102,29 @@ class Sink:
         passed: Mapping[str, Tracer] = identity(values, kept)
         return passed
 
-    def store(self, key: Key, call: Call, arrived: Arrived) -> None:
+    def store(self, key: Key, call: Call, trace: int, arrived: Arrived) -> None:
         """Called by the running program, of the call that it was compiled with: there may be others by now.
 
-        Unbatched sequences are samples, which a scan runs over: all are kept.
+        Unbatched sequences are samples, which a loop runs over: all are kept.
+
+        Args:
+            key: Whose call it was.
+            call: The call.
+            trace: The number of the trace in which it was compiled.
+            arrived: What it left behind.
         """
         if not self.recording:
             return
-        _, before = self._arrived.get(key, (call, []))
-        unbatched = call.recurrent and arrived.output.ndim == 2
-        keeps = unbatched and before and before[0].output.shape == arrived.output.shape
-        self._arrived[key] = call, [*before, arrived] if keeps else [arrived]
+        sample = Sample(trace, self._begun.pop((key, trace), 0), arrived)
+        of, before = self._arrived.get(key, (call, []))
+        unbatched = _is_unbatched(call, arrived.output)
+        keeps = unbatched and before and of == call and _shapes(before[0].arrived) == _shapes(arrived)
+        self._arrived[key] = call, [*before, sample] if keeps else [sample]
+
+    def begin_sample(self, key: Key, trace: int, _: Any) -> None:
+        """Called by the running program, on its way forward through a call of an unbatched sequence."""
+        if self.recording:
+            self._begun[key, trace] += 1
 
     def store_weight_gradients(self, gradients: Mapping[tuple[int, str], Mapping[str, Sequence[Any]]]) -> None:
         """Called by the running program."""
@@ -112,6 +134,7 @@ class Sink:
     def clear(self) -> None:
         """Forgets what arrived."""
         self._arrived = {}
+        self._begun.clear()
         self._weight_gradients = {}
         self._seen.clear()
 
@@ -152,29 +175,35 @@ class Sink:
             warnings.warn(f"rnn_summary: {message}", stacklevel=2)
 
 
+def _is_unbatched(call: Call, output: Any) -> bool:
+    """Whether this is one sequence by itself."""
+    return bool(call.recurrent and output.ndim == 2)
+
+
+def _unless_mapped(function: Callable[[Any], Any]) -> Any:
+    """The function, which under jax.vmap, where all samples come at once, is not called."""
+    made: Any = jax.custom_batching.custom_vmap(function)
+    made.def_vmap(lambda *_: (None, None))
+    return made
+
+
+def _shapes(arrived: Arrived) -> Any:
+    return jax.tree.map(np.shape, arrived)
+
+
 class Probe(Sink):
-    """In a pass of its own: the gradient of an output is that of a zero added to it."""
+    """In a pass of its own: what flows through layers before which nothing is to be learnt is recorded too."""
 
     def __init__(self, derivation: Derivation) -> None:
         super().__init__(derivation)
         self.recording = True
-        self.kept: dict[Key, tuple[dict[str, Tracer], Kept]] = {}
-        self._zeros: Mapping[Key, Tracer] = {}
+        self._zero: Tracer = None
 
-    def store_call(self, key: Key, values: Any, gradients: Any, kept: Kept) -> None:
-        """After the pass."""
-        call = self._calls[key]
-        self.store(key, call, Arrived.of(call, values[OUTPUT], gradients, kept))
-
-    def begin(self, zeros: Mapping[Key, Tracer]) -> None:
-        """Before each trace of the pass."""
+    def begin(self, zero: Tracer) -> None:
+        """Before each trace of the pass, of which the gradient is to be taken by `zero` too."""
         self.clear()
-        self.kept = {}
-        self._zeros = zeros
+        self._zero = zero
 
-    def through(self, key: Key, call: Call, values: Mapping[str, Tracer], kept: Kept) -> Mapping[str, Tracer]:  # noqa: ARG002
-        """Adds the zeros of which the gradients are asked."""
-        self.kept[key] = (dict(values), kept)
-        if key not in self._zeros:
-            return values
-        return {name: value + self._zeros[key][name] for name, value in values.items()}
+    def through(self, key: Key, call: Call, values: Mapping[str, Tracer], kept: Kept) -> Mapping[str, Tracer]:
+        """The values, which now depend on what the gradient is taken by."""
+        return super().through(key, call, jax.tree.map(lambda a: a + self._zero.astype(a.dtype), dict(values)), kept)

@@ -137,7 +137,7 @@ class FlaxTaps(taps.Taps):
 
     def arm(self, *, armed: bool) -> None:  # noqa: D102  # as its base says; so below
         if armed and self._tapped and not self._sink.recording:
-            _wait()  # what a program that always records still has on its way belongs to an earlier step
+            wait()  # what a program that always records still has on its way belongs to an earlier step
             self._sink.clear()
         self._sink.recording = armed and bool(self._tapped)
         for owner, tap in self._tapped:
@@ -146,7 +146,7 @@ class FlaxTaps(taps.Taps):
     def take(self) -> list[record.LayerRecord]:  # noqa: D102
         if not self._tapped:
             return []
-        _wait()
+        wait()
         made, missing = self._sink.take(self._layers)
         if missing:
             self._sink.say(
@@ -162,7 +162,7 @@ class FlaxTaps(taps.Taps):
         self._sink.clear()
 
 
-def _wait() -> None:
+def wait() -> None:
     """Returns when everything that running programs have to store is stored."""
     barrier: Any = jax.effects_barrier
     barrier()

@@ -3,7 +3,6 @@
 import functools
 import importlib
 import inspect
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -13,10 +12,9 @@ from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import taps
 from tb_rnn_plugin.capture.fit_callback import FitCallback, detaching
 from tb_rnn_plugin.capture.keras import layers as keras_layers
-from tb_rnn_plugin.capture.keras.clipping import clipped_records
+from tb_rnn_plugin.capture.keras.arguments import one_batch, training_optimizer
 from tb_rnn_plugin.capture.keras.description import describe
 from tb_rnn_plugin.capture.recurrences import Derivation
-from tb_rnn_plugin.recurrence.layer import CAPTURED_QUANTITIES
 
 __all__ = ["KerasCallback", "attach", "capture", "describe"]
 
@@ -74,17 +72,8 @@ def attach(
             strategy of tf.distribute that can't be recorded.
     """
     picked = keras_layers.find(model, layers)
-    if optimizer is not None and not callable(getattr(optimizer, "apply", None)):
-        raise TypeError(f"optimizer: expected a Keras optimizer, got {type(optimizer).__name__}.")
-    if optimizer is None:
-        optimizer = getattr(model, "optimizer", None)
-    known = optimizer is not None or keras.config.backend() == "torch"  # whose parameters hold their gradients
-    if not known and record.WEIGHT_GRADIENTS in (quantities or taps.QUANTITIES):
-        warnings.warn(
-            "rnn_summary: weight gradients are left out, since no optimizer is known: the model isn't compiled. Pass "
-            "the optimizer of your loop as optimizer=.",
-            stacklevel=2,
-        )
+    in_parameters = keras.config.backend() == "torch"  # whose parameters hold their gradients
+    optimizer = training_optimizer(model, optimizer, quantities, method="apply", needed=not in_parameters)
     made: taps.Taps = _backend().make_taps(
         model,
         picked,
@@ -129,12 +118,10 @@ def capture(
         ValueError: If the model has no recurrent layer, not the one that is asked for, or no loss.
     """
     picked = keras_layers.find(model, layers)
-    if not isinstance(training, bool):
-        raise TypeError(f"training: expected a bool, got {type(training).__name__}.")
 
-    derivation = Derivation(quantities=CAPTURED_QUANTITIES, training=training) if bptt else None
-
-    def records_of(layers: Sequence[keras_layers.RecordedLayer]) -> list[record.LayerRecord]:
+    def records_of(
+        layers: Sequence[keras_layers.RecordedLayer], derivation: Derivation | None
+    ) -> list[record.LayerRecord]:
         batch = (x, y, sample_weight)
         own_pass = _fixed_pass(
             model, layers, batch, training=training, loss=loss, compiled=False, derivation=derivation
@@ -142,7 +129,7 @@ def capture(
         records: list[record.LayerRecord] = own_pass.records()
         return records
 
-    return clipped_records(model, picked, records_of) if clipped else records_of(picked)
+    return one_batch(model, picked, records_of, training=training, clipped=clipped, bptt=bptt)
 
 
 def _backend() -> Any:  # a module of this package

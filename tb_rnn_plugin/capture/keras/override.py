@@ -33,7 +33,9 @@ class Override:
             return replacement
 
         @functools.wraps(function)
-        def of_instance(_: object, *args: Any, **kwargs: Any) -> Any:
+        def of_instance(instance: object, *args: Any, **kwargs: Any) -> Any:
+            if instance is not self._instance:  # a deep copy of it, which has its own `__dict__` with this in it
+                return function(instance, *args, **kwargs)
             return made(*args, **kwargs)
 
         of_instance.rnn_summary_override = self  # type: ignore[attr-defined]

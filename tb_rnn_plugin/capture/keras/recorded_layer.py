@@ -97,6 +97,10 @@ class RecordedLayer(abc.ABC):
         """What a call was given, if that was kept."""
         return {}
 
+    def first_samples(self, name: str, tensor: Tensor, samples: int | None) -> Tensor:  # noqa: ARG002
+        """The first samples of what a call was given under a name; None: all of them."""
+        return tensor[:samples]
+
     def matrices(self, arrays: Mapping[tuple[str, str], Array]) -> dict[str, dict[str, Array]]:
         """Direction to matrix name to array, of what the `variables` hold or of their gradients."""
         by_direction: dict[str, dict[str, Array]] = {}

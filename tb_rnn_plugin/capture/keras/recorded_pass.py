@@ -2,10 +2,15 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from tb_rnn_plugin import record
-from tb_rnn_plugin.capture.keras.recorded_layer import Array, Part, RecordedLayer, read_only
+from tb_rnn_plugin.capture.keras.recorded_layer import STATE_GRADIENT, Array, Part, RecordedLayer, read_only
+from tb_rnn_plugin.quantity_names import OUTPUT_GRADIENT
+
+Matrices: TypeAlias = Mapping[tuple[str, str], Array]
+
+_SCALED = (OUTPUT_GRADIENT, STATE_GRADIENT)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,6 +59,42 @@ class Pass:
             for layer, calls in zip(layers, self.calls, strict=True)
             for name, call in _named(layer.name, calls)
             if layer.keeps_inputs
+        }
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Recording:
+    """What a recorder has of one forward and backward pass.
+
+    Attributes:
+        calls: As in `Pass`.
+        weights: As in `Pass`.
+        weight_gradients: As in `Pass`.
+        scale: By what the loss was multiplied before its gradients were computed.
+        notices: What is left out, and why; each a sentence without its full stop.
+    """
+
+    calls: Sequence[Sequence[Sequence[Part]]]
+    weights: Sequence[Matrices]
+    weight_gradients: Sequence[Matrices]
+    scale: float = 1.0
+    notices: Sequence[str] = ()
+
+    def unscaled(self) -> Pass:
+        """The pass, with the loss scale taken out of its gradients."""
+        return Pass(
+            [[[self._divided(part, _SCALED) for part in call] for call in of_layer] for of_layer in self.calls],
+            self.weights,
+            [self._divided(gradients) for gradients in self.weight_gradients],
+        )
+
+    def _divided(self, arrays: Mapping[Any, Array], prefixes: tuple[str, ...] | None = None) -> dict[Any, Array]:
+        """With those arrays divided by the loss scale whose names begin so; or all."""
+        if self.scale == 1:
+            return dict(arrays)
+        return {
+            key: array / self.scale if prefixes is None or key.startswith(prefixes) else array
+            for key, array in arrays.items()
         }
 
 

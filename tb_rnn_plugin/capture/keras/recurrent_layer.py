@@ -131,6 +131,10 @@ class RecurrentLayer(RecordedLayer):
             inputs.update({f"{prefix}{index}": state for index, state in enumerate(states)})
         return inputs
 
+    def first_samples(self, name: str, tensor: Tensor, samples: int | None) -> Tensor:
+        """The first samples of what a call was given under a name, which may be along the second axis."""
+        return tensor[:, :samples] if self._time_major and name in {INPUT, MASK} else tensor[:samples]
+
     def _of_part(self, part: Part) -> dict[str, Array]:
         """The sequences of one tap; a backward half runs still from the end to the beginning."""
         arrays = {name: self._steps(part[name]) for name in (ACTIVATION, OUTPUT_GRADIENT)}
@@ -170,7 +174,11 @@ class RecurrentLayer(RecordedLayer):
 
     def _samples_first(self, array: Array) -> Array:
         """(samples, timesteps, …) of what lies in the layer's own order: tf_keras has layers with their time first."""
-        return array.swapaxes(0, 1) if getattr(next(iter(self.halves.values())), "time_major", False) else array
+        return array.swapaxes(0, 1) if self._time_major else array
+
+    @property
+    def _time_major(self) -> bool:
+        return bool(getattr(next(iter(self.halves.values())), "time_major", False))
 
     def _with_channels(self, array: Array) -> Array:
         """(samples, timesteps, channels): filter by filter, each row by row, where units are filters."""

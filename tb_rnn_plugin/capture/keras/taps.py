@@ -1,58 +1,21 @@
 """Taps on the layers of a Keras model, whatever its backend: what is recorded becomes records, what isn't is said."""
 
-import dataclasses
+import functools
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import taps
-from tb_rnn_plugin.capture.keras import layers as keras_layers
-from tb_rnn_plugin.capture.keras.layers import Array, Part, RecordedLayer
+from tb_rnn_plugin.capture.keras.layers import Array, RecordedLayer
+from tb_rnn_plugin.capture.keras.recompiling import on_compile
+from tb_rnn_plugin.capture.keras.recorded_pass import Recording
 from tb_rnn_plugin.capture.keras.recurrence import Recurrences
+from tb_rnn_plugin.capture.keras.shared_layers import Claim
 from tb_rnn_plugin.capture.recurrences import Derivation
-from tb_rnn_plugin.quantity_names import OUTPUT_GRADIENT
 
 Model: TypeAlias = Any
-Matrices: TypeAlias = Mapping[tuple[str, str], Array]
-
-_SCALED = (OUTPUT_GRADIENT, keras_layers.STATE_GRADIENT)
-
-
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Recording:
-    """What a recorder has of one forward and backward pass.
-
-    Attributes:
-        calls: As in `keras_layers.Pass`.
-        weights: As in `keras_layers.Pass`.
-        weight_gradients: As in `keras_layers.Pass`.
-        scale: By what the loss was multiplied before its gradients were computed.
-        notices: What is left out, and why; each a sentence without its full stop.
-    """
-
-    calls: Sequence[Sequence[Sequence[Part]]]
-    weights: Sequence[Matrices]
-    weight_gradients: Sequence[Matrices]
-    scale: float = 1.0
-    notices: Sequence[str] = ()
-
-    def unscaled(self) -> keras_layers.Pass:
-        """The pass, with the loss scale taken out of its gradients."""
-        return keras_layers.Pass(
-            [[[self._divided(part, _SCALED) for part in call] for call in of_layer] for of_layer in self.calls],
-            self.weights,
-            [self._divided(gradients) for gradients in self.weight_gradients],
-        )
-
-    def _divided(self, arrays: Mapping[Any, Array], prefixes: tuple[str, ...] | None = None) -> dict[Any, Array]:
-        """With those arrays divided by the loss scale whose names begin so; or all."""
-        if self.scale == 1:
-            return dict(arrays)
-        return {
-            key: array / self.scale if prefixes is None or key.startswith(prefixes) else array
-            for key, array in arrays.items()
-        }
+Optimizer: TypeAlias = Any
 
 
 class Recorder(Protocol):
@@ -77,10 +40,11 @@ class Recorder(Protocol):
 class MakeRecorder(Protocol):
     """Makes a backend's recorder."""
 
-    def __call__(self, *, matrices: bool, keep_inputs: bool) -> Recorder:
+    def __call__(self, *, optimizer: Optimizer | None, matrices: bool, keep_inputs: bool) -> Recorder:
         """Makes one.
 
         Args:
+            optimizer: What is given the weight gradients; None where it isn't known, or isn't one of Keras.
             matrices: Whether weights and their gradients are recorded.
             keep_inputs: Whether what the calls are given is.
         """
@@ -97,6 +61,7 @@ class KerasTaps(taps.Taps):
         *,
         every: int,
         samples: int | None,
+        optimizer: Optimizer | None = None,
         quantities: Collection[str] | None = None,
         keep_inputs: bool = False,
         bptt: bool = True,
@@ -109,6 +74,8 @@ class KerasTaps(taps.Taps):
             make_recorder: Makes what records them.
             every: How often is written.
             samples: Of how many samples the arrays are kept.
+            optimizer: What is given the weight gradients. Where it is the model's own, and the model is compiled anew,
+                it is that of then.
             quantities: What is recorded; None: everything.
             keep_inputs: Whether each layer's input, initial state and mask are kept too, in `inputs`.
             bptt: Whether what follows from the recurrence is computed.
@@ -121,14 +88,19 @@ class KerasTaps(taps.Taps):
         self._keep_inputs = keep_inputs
         self._recurrences = Recurrences(layers, Derivation(quantities=self.derived, samples=samples))
         derives = self._recurrences.wanted  # which takes weights and inputs
-        self._recorder = make_recorder(
-            matrices=derives or self.wants(*record.MATRIX_QUANTITIES), keep_inputs=keep_inputs or derives
+        self._make_recorder = functools.partial(
+            make_recorder,
+            matrices=derives or self.wants(*record.MATRIX_QUANTITIES),
+            keep_inputs=keep_inputs or derives,
         )
+        self._recorder = self._make_recorder(optimizer=optimizer)
+        self._compile = on_compile(model, optimizer, self._train_with)
         self._train_function = getattr(model, "train_function", None)
         self._armed = False
         self._attached = True
         self._said: set[str] = set()
         self._recorder.attach()
+        self._claim = Claim(model, layers)
         self.arm(armed=True)
 
     @property
@@ -174,7 +146,19 @@ class KerasTaps(taps.Taps):
         self.arm(armed=False)
         self._attached = False
         self._recorder.detach()
+        self._claim.release()
+        if self._compile is not None:
+            self._compile.undo()
         self._uncover_train_function()
+
+    def _train_with(self, optimizer: Optimizer) -> None:
+        """Begins anew with the taps of another optimizer."""
+        armed = self._armed
+        self.arm(armed=False)
+        self._recorder.detach()
+        self._recorder = self._make_recorder(optimizer=optimizer)
+        self._recorder.attach()
+        self.arm(armed=armed)
 
     def _uncover_train_function(self) -> None:
         """Puts back the model's train_function, if it is covered by what takes the taps off when it raises.

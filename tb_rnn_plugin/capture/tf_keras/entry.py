@@ -1,6 +1,6 @@
 """tf_keras models (Keras 2): taps in their training, and probes on a batch of their own.
 
-In TensorFlow 1's graph mode everything runs in a session: `tf1_graph` sees to that.
+In TensorFlow 1's graph mode everything runs in a session: `graph_taps` and `graph_pass` see to that.
 """
 
 import warnings
@@ -15,7 +15,7 @@ from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import cudnn_weights, taps
 from tb_rnn_plugin.capture.fit_callback import detaching
 from tb_rnn_plugin.capture.keras import layers as keras_layers
-from tb_rnn_plugin.capture.keras.clipping import clipped_records
+from tb_rnn_plugin.capture.keras.arguments import one_batch, training_optimizer
 from tb_rnn_plugin.capture.keras.description import describe
 from tb_rnn_plugin.capture.keras.tensorflow.store import to_numpy
 from tb_rnn_plugin.capture.recurrences import Derivation
@@ -25,7 +25,6 @@ from tb_rnn_plugin.capture.tf_keras import graph_taps as tf1_graph_taps
 from tb_rnn_plugin.capture.tf_keras.loss import Loss, callable_loss, total_loss
 from tb_rnn_plugin.capture.tf_keras.own_pass import TfKerasPass
 from tb_rnn_plugin.capture.tf_keras.taps import TfKerasTaps
-from tb_rnn_plugin.recurrence.layer import CAPTURED_QUANTITIES
 
 __all__ = ["attach", "capture", "describe"]
 
@@ -75,16 +74,7 @@ def attach(
     picked = keras_layers.find(model, layers)
     if tf1_graph.is_graph_model(model):
         return tf1_graph_taps.GraphTaps(model, picked, every=every, samples=samples, quantities=quantities, bptt=bptt)
-    if optimizer is not None and not callable(getattr(optimizer, "apply_gradients", None)):
-        raise TypeError(f"optimizer: expected an optimizer of tf_keras, got {type(optimizer).__name__}.")
-    if optimizer is None:
-        optimizer = getattr(model, "optimizer", None)
-    if optimizer is None and record.WEIGHT_GRADIENTS in (quantities or taps.QUANTITIES):
-        warnings.warn(
-            "rnn_summary: weight gradients are left out, since no optimizer is known: the model isn't compiled. Pass "
-            "the optimizer of your loop as optimizer=.",
-            stacklevel=2,
-        )
+    optimizer = training_optimizer(model, optimizer, quantities, method="apply_gradients")
     return TfKerasTaps(
         model,
         picked,
@@ -131,17 +121,15 @@ def capture(
         ValueError: If the model has no recurrent layer, not the one that is asked for, or no loss.
     """
     picked = keras_layers.find(model, layers)
-    if not isinstance(training, bool):
-        raise TypeError(f"training: expected a bool, got {type(training).__name__}.")
 
-    derivation = Derivation(quantities=CAPTURED_QUANTITIES, training=training) if bptt else None
-
-    def records_of(layers: Sequence[keras_layers.RecordedLayer]) -> list[record.LayerRecord]:
+    def records_of(
+        layers: Sequence[keras_layers.RecordedLayer], derivation: Derivation | None
+    ) -> list[record.LayerRecord]:
         if for_a_gpu := _left_to_a_gpu(model):
             warnings.warn(
                 f"rnn_summary: only weights are recorded: {for_a_gpu} can't run here, since cuDNN needs a GPU and "
                 "TensorFlow sees none. tf_keras loads its weights into an LSTM or GRU (reset_after=True) as well.",
-                stacklevel=4,
+                stacklevel=5,
             )
             return _weights_alone(layers)
         own_pass = _fixed_pass(
@@ -149,7 +137,7 @@ def capture(
         )
         return own_pass.records()
 
-    return clipped_records(model, picked, records_of) if clipped else records_of(picked)
+    return one_batch(model, picked, records_of, training=training, clipped=clipped, bptt=bptt)
 
 
 def fit_taps(model: Model, layers: Sequence[keras_layers.RecordedLayer], **options: Any) -> taps.Taps:

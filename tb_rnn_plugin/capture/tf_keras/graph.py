@@ -64,6 +64,8 @@ class Gradients:
         variables: Sequence[Mapping[tuple[str, str], Variable]],
         loss: Tensor,
         scale: Tensor | None,
+        *,
+        samples: int | None,
     ) -> None:
         """Adds gradients to the graph.
 
@@ -74,16 +76,18 @@ class Gradients:
             variables: For each layer those of which the gradient is wanted.
             loss: What the gradients are of.
             scale: By what the loss is multiplied against underflow; None for 1.
+            samples: Of how many samples it is to be told what the layers were given; None: of all. Statistics are of
+                outputs and gradients, so of these the whole batch is.
         """
         self._layers = layers
         with loss.graph.as_default():
             gradients = _gradients(loss, tf.nest.flatten((outputs, list(variables))), scale)
             parts = [
                 [
-                    [_part(*call, gradients) for call in zip(*of_part, strict=True)]
-                    for of_part in zip(*layer, strict=True)
+                    [_part(*call, gradients, layer, samples) for call in zip(*of_part, strict=True)]
+                    for of_part in zip(of_outputs, of_given, strict=True)
                 ]
-                for layer in zip(outputs, given, strict=True)
+                for layer, of_outputs, of_given in zip(layers, outputs, given, strict=True)
             ]
         calls = [[call for call in zip(*of_layer, strict=True) if all(call)] for of_layer in parts]
         of_variables = [
@@ -125,12 +129,18 @@ def _gradients(loss: Tensor, sources: Sequence[Tensor], scale: Tensor | None) ->
     return found if scale is None else {key: tf.cast(gradient, scale.dtype) / scale for key, gradient in found.items()}
 
 
-def _part(outputs: Sequence[Tensor], given: Mapping[str, Tensor], gradients: Mapping[int, Tensor]) -> dict[str, Tensor]:
+def _part(
+    outputs: Sequence[Tensor],
+    given: Mapping[str, Tensor],
+    gradients: Mapping[int, Tensor],
+    layer: RecordedLayer,
+    samples: int | None,
+) -> dict[str, Tensor]:
     """The tensors of one call; none if the loss doesn't depend on it, or nothing is recorded of it."""
     if not any(id(output) in gradients for output in outputs):
         return {}
     of_output, *of_states = (gradients[id(o)] if id(o) in gradients else tf.zeros_like(o) for o in outputs)
     states = {f"{keras_layers.STATE_GRADIENT}{index}": gradient for index, gradient in enumerate(of_states)}
     # A copy, since a session fetches nothing that it is fed.
-    copies = {name: tf.identity(tensor) for name, tensor in given.items()}
+    copies = {name: tf.identity(layer.first_samples(name, tensor, samples)) for name, tensor in given.items()}
     return {ACTIVATION: outputs[0], OUTPUT_GRADIENT: of_output, **states, **copies}

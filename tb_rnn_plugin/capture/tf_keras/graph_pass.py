@@ -74,6 +74,7 @@ class GraphPass:
         self._model = model
         self._layers = layers
         self._recurrences = Recurrences(layers, derivation)
+        self._samples = None if derivation is None else derivation.samples
         self._arrays = [
             [None if array is None else np.asarray(array) for array in tf.nest.flatten(part)]
             for part in (x, y, sample_weight)
@@ -104,11 +105,19 @@ class GraphPass:
             for a in part
         )
         derives = self._recurrences.wanted
-        key = (compiled, training, derives, kinds, *(layer.name for layer in self._layers))
+        key = (compiled, training, derives, self._samples, kinds, *(layer.name for layer in self._layers))
         added = _added.setdefault(self._model, {})
         if key not in added:
             with self._model.inputs[0].graph.as_default():
-                added[key] = _Added(self._model, self._layers, self._arrays, loss, training=training, derives=derives)
+                added[key] = _Added(
+                    self._model,
+                    self._layers,
+                    self._arrays,
+                    loss,
+                    training=training,
+                    derives=derives,
+                    samples=self._samples,
+                )
         return added[key]
 
 
@@ -129,6 +138,7 @@ class _Added:
         *,
         training: bool,
         derives: bool,
+        samples: int | None,
     ) -> None:
         inputs = [tf.compat.v1.placeholder(tensor.dtype, tensor.shape) for tensor in model.inputs]
         targets, weights = ([_placeholder(array) for array in part] for part in arrays[1:])
@@ -143,7 +153,7 @@ class _Added:
                 y, sample_weight = (part[0] if len(part) == 1 else part for part in (targets, weights))
                 value = total_loss(model, loss, y, prediction, sample_weight)
             variables = [layer.variables for layer in layers]  # frozen ones too
-            self.gradients = Gradients(layers, outputs, given, variables, value, loss_scale(model))
+            self.gradients = Gradients(layers, outputs, given, variables, value, loss_scale(model), samples=samples)
 
 
 @contextlib.contextmanager

@@ -1,22 +1,19 @@
 """Taps on tf_keras models in TensorFlow 1's graph mode: what is fetched beside the losses of a training step."""
 
 import functools
-import inspect
 import warnings
 import weakref
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypeAlias
-
-import tensorflow as tf
 
 from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import taps
-from tb_rnn_plugin.capture.keras import layers as keras_layers
 from tb_rnn_plugin.capture.keras.layers import Array, RecordedLayer
 from tb_rnn_plugin.capture.keras.override import Method, Override
 from tb_rnn_plugin.capture.keras.recurrence import Recurrences
 from tb_rnn_plugin.capture.recurrences import Derivation
-from tb_rnn_plugin.capture.tf_keras.graph import Given, Gradients, Outputs, Tensor, Variable, loss_scale, weights_of
+from tb_rnn_plugin.capture.tf_keras.graph import Gradients, Tensor, loss_scale, weights_of
+from tb_rnn_plugin.capture.tf_keras.graph_calls import given_to, outputs_of, trained
 
 Model: TypeAlias = Any
 Function: TypeAlias = Any
@@ -128,20 +125,20 @@ class GraphTaps(taps.Taps):
     def _gradients(self, loss: Tensor) -> Gradients:
         of_weights = self.wants(record.WEIGHT_GRADIENTS)
         derives = self._recurrences.wanted
-        key = (loss.name, of_weights, derives, *(layer.name for layer in self._layers))
+        key = (loss.name, of_weights, derives, self.samples, *(layer.name for layer in self._layers))
         added = _added.setdefault(self._model, {})
         if key not in added:
             # Keras takes gradients through the loops above these, and through no others.
-            trained = {id(v): v for v in self._model._collected_trainable_weights}  # noqa: SLF001
+            by_id = {id(v): v for v in self._model._collected_trainable_weights}  # noqa: SLF001
             variables = [
-                {key: v for key, v in layer.variables.items() if of_weights and id(v) in trained}
+                {key: v for key, v in layer.variables.items() if of_weights and id(v) in by_id}
                 for layer in self._layers
             ]
             with loss.graph.as_default():
                 scale = loss_scale(self._model)
-            outputs = _trained(_outputs(self._layers), list(trained.values()))
-            given = _given(self._layers, derives=derives)
-            added[key] = Gradients(self._layers, outputs, given, variables, loss, scale)
+                given = given_to(self._layers, derives=derives)
+            outputs = trained(outputs_of(self._layers), list(by_id.values()))
+            added[key] = Gradients(self._layers, outputs, given, variables, loss, scale, samples=self.samples)
         return added[key]
 
     def _read_weights(self) -> None:
@@ -153,7 +150,7 @@ class GraphTaps(taps.Taps):
     def _say_missing(self, gradients: Gradients) -> None:
         missing = [
             layer.name
-            for layer, of_layer, reached in zip(self._layers, _outputs(self._layers), gradients.reached, strict=True)
+            for layer, of_layer, reached in zip(self._layers, outputs_of(self._layers), gradients.reached, strict=True)
             # None are kept of a cell below others: it has no output of its own.
             if not reached and all(not of_part or any(of_part) for of_part in of_layer)
         ]
@@ -207,65 +204,3 @@ class _Fetched:
         self.arm(armed=False)
         for tensor in self._tensors.values():
             self.function.fetch_callbacks.pop(tensor, None)
-
-
-def _outputs(layers: Sequence[RecordedLayer]) -> Outputs:
-    """What the layers gave out in the model's own graph. In a subclassed model Keras notes no calls of them."""
-    nodes = [[tapped._inbound_nodes for tapped in layer.tapped] for layer in layers]  # noqa: SLF001  # no public list
-    returned = [[[tf.nest.flatten(n.outputs) for n in of_part] for of_part in of_layer] for of_layer in nodes]
-    return [
-        [[[tensors[index] for index in layer.kept(tensors)] for tensors in of_part] for of_part in of_layer]
-        for layer, of_layer in zip(layers, returned, strict=True)
-    ]
-
-
-def _given(layers: Sequence[RecordedLayer], *, derives: bool) -> Given:
-    """What the calls of the layers in the model's own graph were given, as far as anything is computed from it."""
-    return [
-        [
-            [_inputs(tapped, node) if derives and layer.keeps_inputs else {} for node in tapped._inbound_nodes]  # noqa: SLF001
-            for tapped in layer.tapped
-        ]
-        for layer in layers
-    ]
-
-
-def _inputs(layer: Any, node: Any) -> dict[str, Tensor]:
-    """What one call was given."""
-    arguments = inspect.signature(layer.call).bind(*node.call_args, **node.call_kwargs).arguments
-    # The initial states may come in one list with the sequences.
-    sequences, *states = tf.nest.flatten(next(iter(arguments.values())))
-    halves = [layer.forward_layer, layer.backward_layer] if hasattr(layer, "forward_layer") else [layer]
-    if any(getattr(half, "stateful", False) for half in halves):
-        return {}  # what it goes on from is overwritten in the same run
-    mask = arguments.get("mask")  # one that was passed by hand
-    if mask is None:
-        mask = getattr(sequences, "_keras_mask", None)
-    states = states or tf.nest.flatten(arguments.get("initial_state") or [])
-    return {
-        keras_layers.INPUT: sequences,
-        **({} if mask is None else {keras_layers.MASK: mask}),
-        **{f"{keras_layers.INITIAL_STATE}{index}": state for index, state in enumerate(states)},
-    }
-
-
-def _trained(outputs: Outputs, variables: Sequence[Variable]) -> Outputs:
-    """The outputs, without the calls that depend on none of these variables."""
-    dependent = set(_dependent(variables))
-    return [
-        [[call if call and call[0].op in dependent else [] for call in of_part] for of_part in of_layer]
-        for of_layer in outputs
-    ]
-
-
-def _dependent(variables: Sequence[Variable]) -> Iterator[Any]:
-    """The operations whose results depend on one of the variables."""
-    left = [variable.handle.op for variable in variables]
-    seen = set(left)
-    while left:
-        operation = left.pop()
-        yield operation
-        for consumer in (consumer for tensor in operation.outputs for consumer in tensor.consumers()):
-            if consumer not in seen:
-                seen.add(consumer)
-                left.append(consumer)

@@ -1,7 +1,8 @@
 """Taps on torch.nn.LSTMCell, GRUCell and RNNCell in a loop of the user's own."""
 
+import inspect
 import weakref
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,10 +10,12 @@ from torch import nn
 
 from tb_rnn_plugin.capture.torch import taps as torch_taps
 from tb_rnn_plugin.capture.torch.layers import Layer
-from tb_rnn_plugin.capture.torch.taps import Call, Clock, Gradient, Hook, Sequences, Tap
+from tb_rnn_plugin.capture.torch.taps import Call, Clock, Gradient, Sequences, Tap
 from tb_rnn_plugin.quantity_names import ACTIVATION, BPTT_GRADIENT, CELL_STATE, CELL_STATE_GRADIENT, OUTPUT_GRADIENT
 
 Node = torch.autograd.graph.Node
+#: What a call adds to the gradient of the state before it, with the version of the passes in which it did.
+_Part = tuple[int, torch.Tensor]
 
 # More operations than any cell has.
 _MOST_NODES = 200
@@ -31,16 +34,21 @@ class _Step:
     def __init__(self, call: "_CellSequence", outputs: Sequence[torch.Tensor]) -> None:
         self.outputs = [_batched(output.detach()).clone() for output in outputs]
         self.gradients = [Gradient(call).of(output) for output in outputs]
-        self.recurrent: list[torch.Tensor] | None = []
+        self.recurrent: list[_Part] | None = []
+        self._passes = call.passes
+        hidden = outputs[0]
         # Weak: that this step is remembered must not keep its graph in memory.
-        self._hidden = weakref.ref(outputs[0])
+        self._hidden = weakref.ref(hidden)
+        self._memory = _memory(hidden)
+        #: Of the operation that made h_t, its place in the order of all operations; None where there is no graph.
+        self.place = None if hidden.grad_fn is None else _place(hidden.grad_fn)
 
-    def follows(self, hidden: torch.Tensor) -> bool:
-        """Whether a call that is given `hidden` as its state may be the next one."""
-        previous = self._hidden()
-        if hidden.requires_grad:
-            return not hidden.is_leaf
-        return previous is not None and hidden.data_ptr() == previous.data_ptr()
+    def gave(self, hidden: torch.Tensor) -> bool:
+        """Whether `hidden` is h_t, or h_t detached."""
+        if hidden is self._hidden():
+            return True
+        memory = self._memory()
+        return not hidden.requires_grad and memory is not None and memory is _memory(hidden)()
 
     def separate(self, input_: torch.Tensor, states: Sequence[torch.Tensor], outputs: Sequence[torch.Tensor]) -> None:
         """Has the next call tell what it adds to the gradient of this one's h_t: the rest comes by the direct path."""
@@ -60,13 +68,18 @@ class _Step:
         for node, positions in edges.items():
             node.register_hook(_AddTo(self, positions))
 
+    def add(self, parts: Sequence[torch.Tensor]) -> None:
+        """Takes what the next call adds to the gradient of h_t."""
+        if self.recurrent is not None and self._passes.counts():
+            self.recurrent.extend((self._passes.version, part) for part in parts)
+
     def direct(self) -> torch.Tensor | None:
         """The gradient of h_t by the direct path; None where it can't be told."""
         if self.recurrent is None:
             return None
         total = _zeros_unless(self.gradients[0].total, self.outputs[0])
         # In the order of the backward pass, so that what has no direct path is exactly zero.
-        added = [_batched(part) for part in self.recurrent]
+        added = [_batched(part) for version, part in self.recurrent if version == self._passes.version]
         return total - sum(added[1:], added[0]) if added else total
 
 
@@ -79,9 +92,7 @@ class _AddTo:
 
     def __call__(self, gradients: Sequence[torch.Tensor | None], _: object) -> None:
         """Gets the gradients of the operation's inputs."""
-        parts = [gradient.detach() for p in self._positions if (gradient := gradients[p]) is not None]
-        if self._step.recurrent is not None:
-            self._step.recurrent.extend(parts)
+        self._step.add([gradient.detach() for p in self._positions if (gradient := gradients[p]) is not None])
 
 
 def _edges_between(
@@ -105,6 +116,35 @@ def _edges_between(
     return found
 
 
+def _memory(tensor: torch.Tensor) -> Callable[[], torch.UntypedStorage | None]:
+    """Where the numbers of a tensor lie, as long as they are there; a tensor of torch.func has no place."""
+    try:
+        return weakref.ref(tensor.untyped_storage())
+    except NotImplementedError:
+        return lambda: None
+
+
+def _place(node: Node) -> int:
+    """Where an operation stands in the order in which all of a thread were made: what it was made of comes before."""
+    return int(node._sequence_nr())  # noqa: SLF001
+
+
+def _origin(node: Node | None, places: Collection[int]) -> int | None:
+    """Of operations, the one by way of which another one was made, by their places; None for none of them."""
+    waiting = [] if node is None else [node]
+    seen = set(waiting)
+    while waiting and len(seen) <= _MOST_NODES:
+        node = waiting.pop(0)
+        place = _place(node)
+        if place in places:
+            return place
+        new = {before for before, _ in node.next_functions if before is not None} - seen
+        seen |= new
+        # What was made before all of them can't be made of them.
+        waiting += [before for before in new if min(places) <= _place(before)]
+    return None
+
+
 class _CellSequence(Call):
     """The calls of a cell, each of which goes on where the one before it ended."""
 
@@ -125,15 +165,12 @@ class _CellSequence(Call):
                 self._initial = [_batched(state.detach()) for state in states]
         self.steps.append(_Step(self, outputs))
 
-    def goes_on(self, states: Sequence[torch.Tensor], outputs: Sequence[torch.Tensor], now: Call) -> bool:
-        """Whether a call belongs to this sequence."""
-        last = self.steps[-1]
+    def may_go_on(self, outputs: Sequence[torch.Tensor], now: Call) -> bool:
+        """Whether a call may belong to this sequence."""
         place = (self.micro_batch, self.replica, self.in_backward)
         return (
             place == (now.micro_batch, now.replica, now.in_backward)
-            and bool(states)
-            and _batched(outputs[0]).shape == last.outputs[0].shape
-            and last.follows(states[0])
+            and _batched(outputs[0]).shape == self.steps[-1].outputs[0].shape
         )
 
     def sequences(self, layer: Layer) -> Sequences:
@@ -188,23 +225,53 @@ class CellTap(Tap):
 
     def attach(self) -> None:
         """Puts the hook on."""
-        self.add_hook(self.module.register_forward_hook, Hook(self._called, self.clock), with_kwargs=True)
+        self.add_hook(self.module.register_forward_hook, self._called, self.clock, with_kwargs=True)
 
     def _called(self, module: nn.Module, arguments: Sequence[Any], named: Mapping[str, Any], result: Any) -> None:
         if not torch.is_grad_enabled():
             return
-        input_ = arguments[0] if arguments else named["input"]
-        states = _tensors(arguments[1] if len(arguments) > 1 else named.get("hx"))
-        outputs = _tensors(result)
+        input_, state = _given(module, arguments, named)
+        count = 2 if isinstance(module, nn.LSTMCell) else 1
+        states = _tensors(state)
+        outputs = list(dict.fromkeys(_tensors(result)))  # a forward method of the user's own may return h and (h, c)
+        if len(outputs) != count or not isinstance(input_, torch.Tensor):
+            self.fail(
+                f"its forward method takes {type(input_).__name__} and {type(state).__name__}, and returns "
+                f"{len(outputs)} tensors; expected the input and the state, and {count}"
+            )
+            return
         now = _CellSequence(self.clock, module, keep_inputs=self._keep_inputs)
-        before = next((call for call in reversed(self._calls) if call.replica == now.replica), None)
-        if not isinstance(before, _CellSequence) or not before.goes_on(states, outputs, now):
+        before = self._before(states, outputs, now)
+        if before is None:
             before = now
             self.add(now)
         before.add(input_, states, outputs)
 
+    def _before(
+        self, states: Sequence[torch.Tensor], outputs: Sequence[torch.Tensor], now: Call
+    ) -> _CellSequence | None:
+        """The sequence that a call goes on with: the one whose last state it is given, or something made of that."""
+        if not states:
+            return None
+        hidden = states[0]
+        open_ = [
+            call for call in reversed(self._calls) if isinstance(call, _CellSequence) and call.may_go_on(outputs, now)
+        ]
+        if found := next((call for call in open_ if call.steps[-1].gave(hidden)), None):
+            return found
+        by_place = {place: call for call in reversed(open_) if (place := call.steps[-1].place) is not None}
+        origin = _origin(hidden.grad_fn, by_place) if by_place else None
+        return None if origin is None else by_place[origin]
+
+
+def _given(module: nn.Module, arguments: Sequence[Any], named: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Input and state, whatever a forward method of the user's own calls them."""
+    if named:
+        arguments = list(inspect.signature(module.forward).bind(*arguments, **named).arguments.values())
+    return arguments[0], arguments[1] if len(arguments) > 1 else None
+
 
 def _tensors(values: Any) -> list[torch.Tensor]:
-    if values is None:
-        return []
-    return [values] if isinstance(values, torch.Tensor) else list(values)
+    if isinstance(values, torch.Tensor):
+        return [values]
+    return [tensor for value in values for tensor in _tensors(value)] if isinstance(values, tuple | list) else []

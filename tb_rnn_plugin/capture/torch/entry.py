@@ -41,7 +41,11 @@ def attach(
 
     With gradient accumulation, sequences are those of all micro-batches since the last step, one after the other along
     the samples, as the weight gradients are their sum: where the loss is divided by the number of micro-batches, the
-    records are those of one pass on the whole batch.
+    records are those of one pass on the whole batch. A step begins anew where the weights were updated, or their
+    gradients thrown away, since the last backward pass.
+
+    Only backward passes that add to `p.grad` are recorded. Those by torch.autograd.grad, as of a gradient penalty, are
+    where there are no others.
 
     Layers that aren't recurrent are recorded where `layers` asks for them: what arrives at their output, (samples,
     timesteps, channels) or one timestep (samples, channels) of several, and their weights in PyTorch's own orientation.
@@ -173,13 +177,14 @@ class TorchTaps(taps.Taps):
     def _recurrence(self, recorded: Recorded) -> Recurrence | None:
         derivation = recurrences.Derivation(quantities=self.derived, samples=self.samples)
         try:
-            return None if self._recorder.has_weights_changed else recorded.recurrence(derivation)
+            known = recorded.layer.name not in {*self._recorder.changed, *self._recorder.replaced}
+            return recorded.recurrence(derivation) if known else None
         except CannotDerive as reason:
             self._notices.say(f"recurrence {recorded.layer.name}", left_out(recorded.name, str(reason)))
             return None
 
     def _explain_nothing(self) -> None:
-        if self._clock.armed:
+        if self._clock.armed and not self._recorder.has_failed:
             self._notices.say(
                 "nothing",
                 f"nothing is recorded at step {self._step}: no backward pass went through the recurrent layers since "
@@ -208,7 +213,7 @@ class TorchTaps(taps.Taps):
         """What undoes the scaling of `p.grad`; None where it isn't known whether that was done already."""
         if self._scaler is None:
             return 1.0
-        if self._recorder.has_weights_changed:
+        if self._recorder.changed:
             return None
         states = getattr(self._scaler, "_per_optimizer_states", {})
         if self._optimizer is not None:
@@ -224,13 +229,21 @@ class TorchTaps(taps.Taps):
         return 1.0 if True in unscaled else 1 / scale
 
     def _explain(self, records: Sequence[record.LayerRecord], *, has_factor: bool) -> None:
-        if self._recorder.has_weights_changed:
+        if changed := self._recorder.changed:
             missing = "" if has_factor else ", and weight gradients are left out, since they may be scaled or not"
             missing += ". Gradients through time, gates and cell states are left out" if self.derived else ""
+            some = "" if len(changed) == len(self._recorder.layers) else f" of {', '.join(map(repr, changed))}"
             self._notices.say(
                 "late",
-                f"write comes after optimizer.step(): weights are those after the update{missing}. Call it between "
-                "backward and step.",
+                f"write comes after optimizer.step(): weights{some} are those after the update{missing}. Call it "
+                "between backward and step.",
+            )
+        elif replaced := self._recorder.replaced:
+            self._notices.say(
+                "replaced",
+                f"{', '.join(map(repr, replaced))} was called with other weights than its own, as with "
+                "torch.func.functional_call: its own are recorded, and gradients through time, gates and cell states "
+                "are left out.",
             )
         elif self._recorder.computed:
             self._notices.say(

@@ -2,123 +2,24 @@
 
 import dataclasses
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import nn
+from torch import nn, overrides
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from torch.overrides import TorchFunctionMode
 
 from tb_rnn_plugin.capture.torch import taps as torch_taps
+from tb_rnn_plugin.capture.torch.fused_function import FUNCTIONS, Arguments, Function
 from tb_rnn_plugin.capture.torch.layers import Layer, RecurrentLayer
-from tb_rnn_plugin.capture.torch.taps import Call, Clock, Gradient, Hook, Sequences, Tap
+from tb_rnn_plugin.capture.torch.taps import Call, Clock, Gradient, Sequences, Tap
 from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
 
-Function: TypeAlias = Callable[..., tuple[torch.Tensor, ...]]
-
-_VF: Any = torch._VF  # noqa: SLF001  # what torch.nn's recurrent modules call
-_FUNCTIONS: tuple[Function, ...] = (_VF.lstm, _VF.gru, _VF.rnn_tanh, _VF.rnn_relu)
+_overrides: Any = overrides  # there is no public way to the stack of modes
 _SEQUENCE_RANK = 3
 # Where a recurrent function is made of functions for one layer each.
 _COMPOSITE_DEVICES: tuple[str, ...] = ("cpu",)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Arguments:
-    """The arguments of a recurrent function, by their names.
-
-    Attributes:
-        function: The function.
-        input: (timesteps, samples, channels), or samples first; of packed sequences their data.
-        batch_sizes: How many packed sequences there are at each timestep; None where they aren't packed.
-        states: h_0, and of an LSTM c_0: (layers x directions, samples, channels).
-        weights: All tensors, layer by layer.
-    """
-
-    function: Function
-    input: torch.Tensor
-    batch_sizes: torch.Tensor | None
-    states: tuple[torch.Tensor, ...]
-    weights: Sequence[torch.Tensor]
-    bias: bool
-    layers: int
-    dropout: float
-    training: bool
-    bidirectional: bool
-    batch_first: bool
-
-    @classmethod
-    def of(cls, function: Function, arguments: Sequence[Any]) -> "_Arguments":
-        """Reads them in the two orders there are: with batch_sizes in the second place, or batch_first in the last."""
-        packed = isinstance(arguments[3], list | tuple)
-        input_, *rest = arguments if packed else arguments[:-1]
-        batch_sizes = rest.pop(0) if packed else None
-        states = rest.pop(0)
-        states = (states,) if isinstance(states, torch.Tensor) else tuple(states)
-        batch_first = not packed and bool(arguments[-1])
-        weights, bias, layers, dropout, training, bidirectional = rest
-        return cls(
-            function, input_, batch_sizes, states, weights, bias, layers, dropout, training, bidirectional, batch_first
-        )
-
-    @property
-    def directions(self) -> int:
-        """How many directions there are."""
-        return 2 if self.bidirectional else 1
-
-    @property
-    def drops_between(self) -> bool:
-        """Whether there is dropout between the layers."""
-        return self.training and self.dropout > 0 and self.layers > 1
-
-    @property
-    def time_first_input(self) -> torch.Tensor:
-        """The input, with timesteps first or packed."""
-        return self.input.transpose(0, 1) if self.batch_first else self.input
-
-    def states_of(self, index: int) -> list[torch.Tensor]:
-        """The initial states of one layer."""
-        return [state[index * self.directions : (index + 1) * self.directions] for state in self.states]
-
-    def one_layer(self, index: int, input_: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """The output and the last states of one layer, of an input with timesteps first or packed."""
-        packed = () if self.batch_sizes is None else (self.batch_sizes,)
-        batch_first = (False,) if self.batch_sizes is None else ()
-        states = self.states_of(index)
-        count = len(self.weights) // self.layers
-        weights = self.weights[index * count : (index + 1) * count]
-        options = (self.bias, 1, 0.0, self.training, self.bidirectional)
-        return self.function(input_, *packed, states if len(states) > 1 else states[0], weights, *options, *batch_first)
-
-    def layer_by_layer(self, see: Callable[[torch.Tensor, Sequence[torch.Tensor]], object]) -> tuple[torch.Tensor, ...]:
-        """What the function returns, one layer after the other.
-
-        On a CPU the function itself does the same: operations and random numbers of dropout, and so all results and
-        gradients, are bitwise the same.
-
-        Args:
-            see: Gets the input of each layer, and its output and last states.
-        """
-        inner = self.time_first_input
-        states = []
-        for index in range(self.layers):
-            output, *last = self.one_layer(index, inner)
-            see(inner, [output, *last])
-            states.append(last)
-            drops = self.drops_between and index < self.layers - 1
-            inner = torch.dropout(output, self.dropout, True) if drops else output
-        output = inner.transpose(0, 1) if self.batch_first else inner
-        return (output, *(torch.cat(of_layers) for of_layers in zip(*states, strict=True)))
-
-    def detached(self) -> "_Arguments":
-        """The same tensors, outside of any graph."""
-        return dataclasses.replace(
-            self,
-            input=self.input.detach(),
-            states=tuple(state.detach() for state in self.states),
-            weights=[weight.detach() for weight in self.weights],
-        )
 
 
 @dataclasses.dataclass(eq=False)
@@ -148,7 +49,7 @@ class _FusedCall(Call):
         self.outputs: list[_Output | None] = []
         self.unsorted: torch.Tensor | None = None  # of packed sequences: the place of each sample in the sorted ones
         self._keep_inputs = keep_inputs
-        self._arguments: _Arguments | None = None
+        self._arguments: Arguments | None = None
         self._whole: _Whole | None = None
 
     @property
@@ -156,7 +57,7 @@ class _FusedCall(Call):
         """Whether something is tapped."""
         return bool(self.outputs) or self._whole is not None
 
-    def begin(self, arguments: _Arguments) -> None:
+    def begin(self, arguments: Arguments) -> None:
         """Notes what the module calls its function with."""
         self._arguments = arguments
 
@@ -187,8 +88,8 @@ class _FusedCall(Call):
             self.outputs = self._whole.outputs()
         index = layer.index or 0 if isinstance(layer, RecurrentLayer) else 0
         # A forward method of the user's own shows what the module returns only: that of its last layer.
-        if self._arguments is None and len(self.outputs) == 1 and index == getattr(layer.module, "num_layers", 1) - 1:
-            index = 0
+        if self._arguments is None and len(self.outputs) == 1:
+            index = 0 if index == getattr(layer.module, "num_layers", 1) - 1 else 1
         output = self.outputs[index] if index < len(self.outputs) else None
         if output is None:
             return {}
@@ -262,7 +163,7 @@ class _Whole:
     read.
     """
 
-    def __init__(self, arguments: _Arguments, call: _FusedCall, result: Sequence[torch.Tensor]) -> None:
+    def __init__(self, arguments: Arguments, call: _FusedCall, result: Sequence[torch.Tensor]) -> None:
         self._arguments = arguments
         self._call = call
         self._activation = call.copied(result[0], batch_first=arguments.batch_first)
@@ -343,14 +244,23 @@ class _Intercept(TorchFunctionMode):
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """What PyTorch calls in place of each of its functions."""
-        if func in _FUNCTIONS and not kwargs and not self._has_run:
+        if func in FUNCTIONS and not kwargs and not self._has_run:
             self._has_run = True
             return self._run_eagerly(func, args)
         return func(*args, **(kwargs or {}))
 
+    def leave(self) -> None:
+        """Takes the mode off the stack of modes, wherever it lies: others may have been entered since."""
+        above: list[TorchFunctionMode] = []
+        while _overrides._get_current_function_mode_stack() and self not in above:  # noqa: SLF001
+            above.append(_overrides._pop_mode())  # noqa: SLF001
+        for mode in reversed(above):
+            if mode is not self:
+                _overrides._push_mode(mode)  # noqa: SLF001
+
     def _run(self, function: Function, arguments: Sequence[Any]) -> Any:
         try:
-            given = _Arguments.of(function, arguments)
+            given = Arguments.of(function, arguments)
         except (TypeError, ValueError, IndexError):  # another version of PyTorch: what the module returns is recorded
             return function(*arguments)
         detached = given.detached()
@@ -382,6 +292,17 @@ class _Open(threading.local):
         """Whether any is being made."""
         return bool(self.modes)
 
+    def drop(self, clock: Clock, module: nn.Module | None = None) -> None:
+        """Ends the calls of a clock, of all modules or of one, that an interruption has left open.
+
+        Of a KeyboardInterrupt, as a notebook's stop button is one, no hook is told.
+        """
+        for mode in [mode for mode in self.modes if module is None or mode.module is module]:
+            mode.calls = [call for call in mode.calls if call.clock is not clock]
+            if not mode.calls:
+                self.modes.remove(mode)
+                mode.leave()
+
 
 _open = _Open()
 
@@ -395,11 +316,17 @@ class FusedTap(Tap):
 
     def attach(self) -> None:
         """Puts the hooks on."""
-        self.add_hook(self.module.register_forward_pre_hook, Hook(self._begin, self.clock))
+        self.add_hook(self.module.register_forward_pre_hook, self._begin, self.clock)
         # Called after an exception too: the mode must not outlive the call.
-        self.add_hook(self.module.register_forward_hook, Hook(self._end, _open), always_call=True)
+        self.add_hook(self.module.register_forward_hook, self._end, _open, always_call=True)
+
+    def detach(self) -> None:
+        """Takes them off."""
+        super().detach()
+        _open.drop(self.clock)
 
     def _begin(self, module: nn.Module, _: object) -> None:
+        _open.drop(self.clock, module)
         if not torch.is_grad_enabled():
             return
         if not _open.modes or _open.modes[-1].module is not module:

@@ -1,6 +1,7 @@
 """One layer of a PyTorch model: its weights, their order, and how its output is laid out."""
 
 import abc
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -185,6 +186,10 @@ class RecurrentLayer(Layer):
         return getattr(self.module, name, *default)
 
     def parameters(self) -> Parameters:  # noqa: D102
+        with _parametrizations_at_rest(self.module):
+            return self._parameters()
+
+    def _parameters(self) -> Parameters:
         made: dict[str, dict[str, tuple[torch.Tensor, ...]]] = {}
         for direction in self.directions:
             suffix = "" if self.index is None else f"_l{self.index}{_SUFFIX[direction]}"
@@ -252,6 +257,23 @@ class OtherLayer(Layer):
         if isinstance(self.module, _CHANNELS_FIRST):
             return output.transpose(1, 2)
         return output.transpose(0, 1) if self.time_first else output
+
+
+@contextlib.contextmanager
+def _parametrizations_at_rest(module: nn.Module) -> Iterator[None]:
+    """Lets weights be read that are computed when they are read.
+
+    Those of torch.nn.utils.parametrizations.spectral_norm then come nearer to their norm, when training.
+    """
+    parts = module.get_submodule("parametrizations").modules() if parametrize.is_parametrized(module) else ()
+    training = [part for part in parts if part.training]
+    for part in training:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
 
 
 def own_parameters(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:

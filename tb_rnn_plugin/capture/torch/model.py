@@ -197,7 +197,7 @@ def _why_unsupported(module: nn.Module) -> str:
     if isinstance(module, torch.jit.ScriptModule) and "original_name" in dir(module):
         kind = str(module.original_name)
         if kind in _RECURRENT:
-            return f"a {kind} of TorchScript takes no hooks; attach before torch.jit.script"
+            return f"a {kind} of TorchScript takes no hooks; attach to the model that torch.jit.script was given"
     elif type(module).__module__.startswith("torch.ao.nn.quantized") and kind in _RECURRENT:
         return f"a quantised {kind} has no gradients; attach to the float model"
     return ""

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
 from tb_rnn_plugin.capture.torch.layers import Layer, OtherLayer
-from tb_rnn_plugin.capture.torch.taps import Call, Clock, Gradient, Hook, Sequences, Tap
+from tb_rnn_plugin.capture.torch.taps import Call, Clock, Gradient, Sequences, Tap
 from tb_rnn_plugin.quantity_names import ACTIVATION, OUTPUT_GRADIENT
 
 _RANKS = (2, 3)
@@ -68,7 +68,7 @@ class OutputTap(Tap):
 
     def attach(self) -> None:
         """Puts the hook on."""
-        self.add_hook(self.module.register_forward_hook, Hook(self._called, self.clock))
+        self.add_hook(self.module.register_forward_hook, self._called, self.clock)
 
     def _called(self, module: nn.Module, _: object, result: Any) -> None:
         if not torch.is_grad_enabled():

@@ -73,6 +73,7 @@ def capture(
         with torch.inference_mode(False), torch.enable_grad(), _unchanged(model, training=training):
             recorder.arm(armed=True)
             value = _weighted(loss(_called(model, x), y), sample_weight)
+            recorder.forget_gradients()
             gradients = _gradients(value, [*model.parameters(), *_leaves(x)])
         recorded = recorder.read(lambda _: 1.0)
         records = [

@@ -43,6 +43,8 @@ class Recorded:
         is_first: Whether it is the layer's first call in the step, with which its weights go.
         sequences: Quantity to array; and, where they are kept, what the call was given.
         own: Of these, what this process recorded.
+        has_inner_paths: Whether gradients come back through it on ways that aren't known, since the loss holds
+            gradients of it.
     """
 
     layer: Layer
@@ -50,6 +52,7 @@ class Recorded:
     is_first: bool
     sequences: Mapping[str, Array]
     own: Mapping[str, Array]
+    has_inner_paths: bool = False
 
     @property
     def inputs(self) -> dict[str, Array]:
@@ -109,7 +112,7 @@ class Recorded:
             return None
         # Of a cell, what came back through time was recorded, and is in no need of being computed.
         sequences = {name: self.own[name] for name in _OF_LOOPS if name in self.own}
-        if BPTT_GRADIENT in self.own:
+        if BPTT_GRADIENT in self.own or self.has_inner_paths:
             sequences.pop(OUTPUT_GRADIENT, None)
         timesteps = self.sequences[ACTIVATION].shape[1]
         if timesteps != sequences[ACTIVATION].shape[1]:
@@ -170,9 +173,24 @@ class Recorder:
             tap.clear()
 
     @property
-    def has_weights_changed(self) -> bool:
-        """Whether weights were updated since the forward pass."""
-        return any(tap.has_weights_changed for tap in self._taps.values())
+    def changed(self) -> list[str]:
+        """The layers whose weights were updated since the forward pass."""
+        return [layer.name for layer in self.layers if self._taps[layer.module].has_updated_weights]
+
+    @property
+    def replaced(self) -> list[str]:
+        """The layers that were called with other weights than their own."""
+        return [layer.name for layer in self.layers if self._taps[layer.module].has_other_weights]
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether some calls of this step could not be recorded, for which a reason was given."""
+        return any(tap.has_failed for tap in self._taps.values())
+
+    def forget_gradients(self) -> None:
+        """Forgets what arrived until now: gradients that a loss holds, not those of the loss."""
+        for tap in self._taps.values():
+            tap.forget_gradients()
 
     @property
     def is_trained(self) -> bool:
@@ -205,7 +223,7 @@ class Recorder:
         for layer in self.layers:
             tap = self._taps[layer.module]
             calls = tap.calls()
-            if not calls and not (isinstance(tap, OutputTap) and tap.refused):
+            if not calls and not tap.has_failed and not (isinstance(tap, OutputTap) and tap.refused):
                 compiled = " (or torch.compile compiled it before it was tapped)" * isinstance(tap, OutputTap)
                 self.clock.notices.say(
                     f"unused {layer.name}",
@@ -216,14 +234,32 @@ class Recorder:
                 read = [part.sequences(layer) for part in parts]
                 self._half = self._half or any(t.dtype == torch.float16 for part in read for t in part.values())
                 arrays = _arrays(self._joined(read), factor_of(layer)) if read else {}
-                made.append(Recorded(layer, name, index == 0, arrays, arrays))
+                has_inner_paths = any(part.passes.are_differentiated for part in parts)
+                made.append(Recorded(layer, name, index == 0, arrays, arrays, has_inner_paths))
+                if has_inner_paths and torch_taps.INPUT in arrays and BPTT_GRADIENT not in arrays:
+                    self.clock.notices.say(
+                        f"inner {layer.name}",
+                        f"the gradient through time of {layer.name!r} is left out: the loss holds gradients of it "
+                        "(create_graph=True), and how they come back inside the layer isn't known.",
+                    )
                 if read and not any(part.arrived for part in parts):
                     self.clock.notices.say(
                         f"gradient {layer.name}",
                         f"no gradient reaches {layer.name!r}, so it is recorded without one: its weights and input "
                         "need none (requires_grad), or the loss doesn't depend on it.",
                     )
+            if isinstance(tap, FusedTap) and len(calls) > 1:
+                self._explain_single_timesteps(layer, made[-len(calls) :])
         return made
+
+    def _explain_single_timesteps(self, layer: Layer, recorded: Sequence[Recorded]) -> None:
+        if all(each.sequences[ACTIVATION].shape[1] == 1 for each in recorded if ACTIVATION in each.sequences):
+            self.clock.notices.say(
+                f"timesteps {layer.name}",
+                f"{layer.name!r} is called for one timestep at a time, and each call is recorded as a layer of its "
+                f"own, to {recorded[-1].name!r}; what comes back through time from the next call is part of its output "
+                "gradient. A cell in the loop, such as torch.nn.LSTMCell, is recorded as one sequence.",
+            )
 
     def _joined(self, parts: Sequence[Sequences]) -> Sequences:
         made = torch_taps.joined(parts)

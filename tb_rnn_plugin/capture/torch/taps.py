@@ -1,17 +1,16 @@
-"""Taps on PyTorch modules: hooks that leave no trace, calls of a module, and how they become sequences."""
+"""Taps on PyTorch modules: the calls that are kept of a module, what arrives at them, and how they become sequences."""
 
 import abc
-import copy
-import functools
 import warnings
-import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
 
+from tb_rnn_plugin.capture.torch import hooks
 from tb_rnn_plugin.capture.torch.layers import Layer
+from tb_rnn_plugin.capture.torch.passes import Passes
 
 #: Quantity to (samples, timesteps, channels). Inputs and states, where they are kept, have the names that Keras has.
 Sequences: TypeAlias = dict[str, torch.Tensor]
@@ -53,6 +52,8 @@ class Clock:
         self.armed = False
         self.micro_batch = 0
         self.arrivals = 0
+        #: The micro-batch with which the weights were last found to be others than before.
+        self.began = 0
         self.loss_scale: torch.Tensor | None = None
         self.notices = Notices()
         self._scale = scale
@@ -61,7 +62,7 @@ class Clock:
     def arm(self, *, armed: bool) -> None:
         """Turns recording on or off, and begins anew."""
         self.armed = armed
-        self.micro_batch = self.arrivals = 0
+        self.micro_batch = self.arrivals = self.began = 0
         self.loss_scale = None
         self._forward_since = True
 
@@ -70,20 +71,26 @@ class Clock:
         if not in_backward and not self._forward_since:
             self._forward_since = True
             self.micro_batch += 1
-            if self.micro_batch >= _MOST_PASSES:
-                self.armed = False
+            if self.micro_batch == _MOST_PASSES:
                 self.notices.say(
                     "endless",
-                    f"nothing more is recorded: {_MOST_PASSES} backward passes came without a write. Call "
-                    "rnn_summary.write(taps, step=…) after the backward pass of every step.",
+                    f"{_MOST_PASSES} backward passes came without a write, and each was recorded in vain. Call "
+                    "rnn_summary.write(taps, step=…) after the backward pass of every step: it does nothing on the "
+                    "steps between.",
                 )
         return self.micro_batch
 
-    def gradient(self, device: torch.device) -> None:
-        """Notes that a gradient arrived at a tap."""
+    def gradient(self, device: torch.device, *, ends_forward: bool) -> None:
+        """Notes that a gradient arrived at a tap.
+
+        Args:
+            device: Its device.
+            ends_forward: Whether forward passes after it are those of the next micro-batch.
+        """
         if self._forward_since:
-            self._forward_since = False
             self.loss_scale = self._scale(device)  # now: the scaler may update it before it is asked for
+        if ends_forward:
+            self._forward_since = False
         self.arrivals += 1
 
 
@@ -97,6 +104,7 @@ class Call(abc.ABC):
         in_backward: Whether it was made in a backward pass: a recomputation of activation checkpointing.
         arrived: Whether a gradient arrived.
         needs_gradient: Whether one can.
+        passes: The backward passes through it.
     """
 
     def __init__(self, clock: Clock, module: nn.Module) -> None:
@@ -107,6 +115,7 @@ class Call(abc.ABC):
         self.replica = _replica(module)
         self.arrived = False
         self.needs_gradient = False
+        self.passes = Passes(module)
         self._segment = clock.arrivals
 
     @property
@@ -130,8 +139,14 @@ class Gradient:
     """What arrives at a tensor, in one backward pass or in several."""
 
     def __init__(self, call: Call, total: torch.Tensor | None = None) -> None:
-        self.total = total
+        self._total = total
         self._call = call
+        self._version = call.passes.version
+
+    @property
+    def total(self) -> torch.Tensor | None:
+        """What arrived, in those passes that count; None for nothing."""
+        return self._total if self._version == self._call.passes.version else None
 
     def of(self, tensor: torch.Tensor) -> "Gradient":
         """Waits at `tensor`."""
@@ -144,10 +159,16 @@ class Gradient:
         """The hook on the tensor."""
         if gradient is None:  # another output of the same function has one
             return
-        gradient = gradient.detach()
-        self.total = gradient if self.total is None else self.total + gradient
+        passes = self._call.passes
+        counts = passes.counts()
+        # A loss that holds gradients, made with create_graph=True, is still to come.
+        ends_forward = passes.have_accumulated or not torch.is_grad_enabled()
+        self._call.clock.gradient(gradient.device, ends_forward=ends_forward)
+        if not counts:
+            return
+        gradient, before = gradient.detach(), self.total
+        self._total, self._version = gradient if before is None else before + gradient, passes.version
         self._call.arrived = True
-        self._call.clock.gradient(gradient.device)
 
 
 class Tap(abc.ABC):
@@ -159,56 +180,125 @@ class Tap(abc.ABC):
         self.clock = clock
         self._calls: list[Call] = []
         self._removals: list[Callable[[], None]] = []
-        self._versions: list[int] = []
+        self._versions: list[tuple[nn.Parameter, int]] = []
+        self._called_with: set[tuple[int, ...]] = set()
+        #: Whether a call of this step could not be recorded.
+        self.has_failed = False
 
     @abc.abstractmethod
     def attach(self) -> None:
         """Puts the hooks on."""
 
-    def add_hook(self, register: Callable[..., Any], hook: "Hook", **options: bool) -> None:
-        """Registers a hook that copies and pickles of the module don't have."""
-        handle = register(hook, **options)
-        for method, without_hooks in _METHODS.items():
-            vars(self.module).setdefault(method, functools.partial(without_hooks, weakref.ref(self.module)))
+    def add_hook(
+        self, register: Callable[..., Any], call: Callable[..., None], switch: hooks.Switch, **options: bool
+    ) -> None:
+        """Registers a hook that copies and pickles of the module don't have, and that lets no exception out.
+
+        Args:
+            register: Where.
+            call: What it calls.
+            switch: When.
+            options: Of `register`.
+        """
+
+        def guarded(*arguments: Any) -> None:
+            try:
+                call(*arguments)
+            except Exception as error:  # noqa: BLE001  # training is worth more than its log
+                self.fail(repr(error))
+
+        handle = register(hooks.Hook(guarded, switch), **options)
+        hooks.hide_from_copies(self.module)
         self._removals.append(handle.remove)
 
     def detach(self) -> None:
         """Takes the hooks off."""
         while self._removals:
             self._removals.pop()()
-        if not any(isinstance(hook, Hook) for hooks in _HOOKS for hook in getattr(self.module, hooks).values()):
-            for method in _METHODS:
-                vars(self.module).pop(method, None)
+        hooks.stop_hiding(self.module)
+
+    def fail(self, reason: str) -> None:
+        """Says once that a call can't be recorded, and records no more of the step: half of it would be wrong."""
+        self.clear()
+        self.has_failed = True
+        self.clock.notices.say(
+            f"failed {self.layers[0].name}",
+            f"{type(self.module).__name__} {self.layers[0].name!r} can't be recorded: {reason}.",
+        )
 
     def clear(self) -> None:
         """Forgets what was recorded."""
         self._calls = []
+        self._versions = []
+        self._called_with = set()
+        self.has_failed = False
+
+    def forget_gradients(self) -> None:
+        """Forgets what arrived, and waits for more."""
+        for call in self._calls:
+            call.passes.forget()
+            call.arrived = False
 
     def add(self, call: Call) -> None:
-        """Takes a call, and lets go of the first ones when there are too many."""
+        """Takes a call, and lets go of those of steps that are over, and of the first ones when there are too many."""
+        if not call.in_backward:
+            self._let_go(call.micro_batch)
+        if self.has_failed:
+            return
         if not self._calls:
-            self._versions = self._weight_versions()
+            self._versions = [(weight, weight._version) for weight in self.module.parameters()]  # noqa: SLF001
+        self._called_with.add(self._own_weights())
         self._calls.append(call)
         if len(self._calls) > _MOST_CALLS:
             del self._calls[: _MOST_CALLS // 2]
 
-    @property
-    def has_weights_changed(self) -> bool:
-        """Whether the weights were changed since the first recorded call."""
-        return bool(self._calls) and self._versions != self._weight_versions()
+    def _let_go(self, micro_batch: int) -> None:
+        """Forgets what was recorded before a new step, which begins without a word where nothing was written.
 
-    def _weight_versions(self) -> list[int]:
-        return [parameter._version for parameter in self.module.parameters()]  # noqa: SLF001
+        Then the weights were changed, or their gradients thrown away, since a backward pass that went through here.
+        """
+        if self.has_updated_weights:
+            self.clock.began = micro_batch
+            self.clear()
+        elif self._calls and self._calls[-1].micro_batch < micro_batch:
+            accumulated = any(call.passes.have_accumulated for call in self._calls)
+            trained = self._trained()
+            if accumulated and trained and all(parameter.grad is None for parameter in trained):
+                self.clear()
+            self._calls = [call for call in self._known() if call.micro_batch > micro_batch - _MOST_PASSES]
+
+    def _known(self) -> list[Call]:
+        """The calls of this step. What isn't trained itself is over with what is."""
+        began = 0 if self._trained() else self.clock.began
+        return [call for call in self._calls if call.micro_batch >= began]
+
+    def _trained(self) -> list[nn.Parameter]:
+        return [parameter for parameter in self.module.parameters() if parameter.requires_grad]
+
+    @property
+    def has_updated_weights(self) -> bool:
+        """Whether the weights were changed since the first recorded call."""
+        return bool(self._calls) and any(weight._version != before for weight, before in self._versions)  # noqa: SLF001
+
+    @property
+    def has_other_weights(self) -> bool:
+        """Whether some call was made with others in their place, as torch.func.functional_call puts some there."""
+        return bool(self._calls) and self._called_with != {self._own_weights()}
+
+    def _own_weights(self) -> tuple[int, ...]:
+        return tuple(map(id, self.module.parameters()))
 
     def calls(self) -> list[list[Call]]:
         """The calls of a step, in their order; for each the parts of the batch: micro-batches and replicas.
 
         A call without a gradient, where another one has got one, is no part of the training step: an evaluation, or the
-        first run of what activation checkpointing recomputes.
+        first run of what activation checkpointing recomputes. Nor is one whose gradients were not those of the weights,
+        where others' were.
         """
-        calls = [call for call in self._calls if call.arrived]
+        known = self._known()
+        calls = [call for call in known if call.passes.have_accumulated and call.arrived]
         if not calls:
-            calls = [call for call in self._calls if not call.in_backward]
+            calls = [call for call in known if call.arrived] or [call for call in known if not call.in_backward]
         by_part: dict[tuple[int, int], list[Call]] = {}
         for call in sorted(calls, key=lambda call: call.order):
             by_part.setdefault((call.micro_batch, call.replica), []).append(call)
@@ -238,68 +328,3 @@ def joined(parts: Sequence[Mapping[str, torch.Tensor]]) -> Sequences:
 def _padded(array: torch.Tensor, timesteps: int) -> torch.Tensor:
     missing = timesteps - array.shape[1]
     return nn.functional.pad(array, [0, 0] * (array.ndim - 2) + [0, missing]) if missing else array
-
-
-class _Switch(Protocol):
-    @property
-    def armed(self) -> bool: ...
-
-
-class Hook:
-    """A hook of ours: told apart from the user's own, so that it stays out of copies and pickles of the module."""
-
-    def __init__(self, call: Callable[..., None], switch: _Switch) -> None:
-        # torch.compile sees whether it is time to record, and compiles both cases; recording is not for a graph.
-        self._call = torch.compiler.disable(call)  # type: ignore[no-untyped-call]
-        self._switch = switch
-
-    def __call__(self, *arguments: Any) -> None:
-        """Calls what it was made for, on the steps that are recorded."""
-        if self._switch.armed:
-            self._call(*arguments)
-
-
-_HOOKS = ("_forward_pre_hooks", "_forward_hooks")
-_HOOK_FLAGS = ("_forward_pre_hooks_with_kwargs", "_forward_hooks_with_kwargs", "_forward_hooks_always_called")
-
-
-# pickle and deepcopy ask the instance before its class.
-def _reduce_without_hooks(reference: Callable[[], nn.Module | None], protocol: Any) -> Any:
-    """What pickle makes of a tapped module: one without taps."""
-    module: Any = reference()
-    of_class: Any = type(module)
-    reduced = of_class.__reduce_ex__(module, protocol)
-    if not isinstance(reduced, tuple) or not isinstance(reduced[2], dict):
-        return reduced
-    return (*reduced[:2], _without_hooks(reduced[2]), *reduced[3:])
-
-
-def _copy_without_hooks(reference: Callable[[], nn.Module | None], memo: Any) -> Any:
-    """What deepcopy makes of it; the class may have a way of its own, as that of weight normalisation has."""
-    module: Any = reference()
-    state = vars(module)
-    before = dict(state)
-    bare = _without_hooks(state)
-    state.clear()
-    state.update(bare)
-    try:
-        return copy.deepcopy(module, memo)
-    finally:
-        state.clear()
-        state.update(before)
-
-
-def _without_hooks(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes of a module, without what taps have put there."""
-    bare = {name: value for name, value in state.items() if name not in _METHODS}
-    ours = {key for hooks in _HOOKS for key, hook in bare.get(hooks, {}).items() if isinstance(hook, Hook)}
-    for name in (*_HOOKS, *_HOOK_FLAGS):
-        if name in bare:
-            bare[name] = type(bare[name])((key, value) for key, value in bare[name].items() if key not in ours)
-    return bare
-
-
-_METHODS: Mapping[str, Callable[..., Any]] = {
-    "__reduce_ex__": _reduce_without_hooks,
-    "__deepcopy__": _copy_without_hooks,
-}

@@ -2,10 +2,11 @@
 
 import { quantity } from "../../state/catalogue";
 import { choices, choose, type PanelKind, type SharedAxes } from "../../state/choices";
-import { Checkbox, Select } from "../../ui/controls";
+import { Select } from "../../ui/controls";
 import { SamplePicker } from "../../ui/sample_picker";
 import { ScaleControls } from "../../ui/scale_controls";
 import { ChannelSearch } from "./channel_search_box";
+import { ZeroLineBox } from "./zero_line_box";
 
 function AxesSelect() {
   const { panels, axes } = choices.value;
@@ -33,7 +34,7 @@ function AxesSelect() {
 }
 
 export function CurvesControls() {
-  const { panels, zero } = choices.value;
+  const { panels } = choices.value;
   if (quantity.value?.kind === "matrices") return null;
   return (
     <>
@@ -58,14 +59,7 @@ export function CurvesControls() {
       <div class="group">
         <ScaleControls become="heights" />
         <AxesSelect />
-        <Checkbox
-          label="zero line"
-          title="Draw the line at zero, and keep it in sight; otherwise the axis follows the values"
-          checked={zero}
-          onChange={(value) => {
-            choose({ zero: value });
-          }}
-        />
+        <ZeroLineBox />
       </div>
     </>
   );

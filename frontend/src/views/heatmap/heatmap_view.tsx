@@ -11,6 +11,7 @@ import { items, panels, scaleKind } from "../../state/panels";
 import { samples } from "../../state/series";
 import { setPanelPixels } from "../../state/wanted";
 import { AbsentRuns, Caption } from "../caption";
+import { ColourLegend, type LegendEntry } from "../colour_legend";
 import { type Room, useRoom } from "../room";
 import { haveChannelNorms } from "./channel_norm_strip";
 import { ColourBar } from "./colour_bar";
@@ -117,21 +118,12 @@ export function SpecialLegend() {
   const arrays = panels.value.flatMap(({ array }) => array ?? []);
   const { nan, positiveInfinity, negativeInfinity } = map.value.special;
   const hasInf = arrays.some(({ inf }) => inf > 0);
-  const entries = [
-    ...(arrays.some((array) => array.nan > 0) ? [["NaN", nan]] : []),
-    ...(hasInf ? [["+Inf", positiveInfinity]] : []),
-    ...(hasInf ? [["\u2212Inf", negativeInfinity]] : []),
+  const entries: LegendEntry[] = [
+    ...(arrays.some((array) => array.nan > 0) ? [["NaN", nan] as const] : []),
+    ...(hasInf ? [["+Inf", positiveInfinity] as const] : []),
+    ...(hasInf ? [["\u2212Inf", negativeInfinity] as const] : []),
   ];
-  return entries.length === 0 ? null : (
-    <ul class="special-legend">
-      {entries.map(([name, colour]) => (
-        <li key={name}>
-          <i style={{ background: colour }} />
-          {name}
-        </li>
-      ))}
-    </ul>
-  );
+  return <ColourLegend entries={entries} />;
 }
 
 export function HeatmapView() {

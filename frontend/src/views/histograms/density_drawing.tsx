@@ -10,9 +10,9 @@ import { dark } from "../../state/host";
 import { snappedStep } from "../../state/series";
 import { nearestIndex } from "../../state/steps";
 import { type DrawingProps } from "./histogram_panel";
+import { panelAttributes } from "./panel_attributes";
 import { ridgeSteps } from "./ridge_drawing";
 import { largestShare } from "./scene";
-import { panelLabel } from "./wording";
 
 /** Shares below a thousandth of the largest are no longer told apart. */
 const decades = 3;
@@ -49,18 +49,8 @@ export function DensityDrawing({ panel, axes }: DrawingProps) {
     <>
       <canvas
         ref={canvas}
-        role="img"
-        tabIndex={0}
-        aria-label={panelLabel(panel, "values by steps")}
+        {...panelAttributes(panel, axes, "values by steps", colouring.scale.limit)}
         data-run={run.run}
-        data-direction={panel.direction}
-        data-matrix={panel.matrix}
-        data-gate={panel.gate}
-        data-kind={axes.axis.kind}
-        data-low={axes.axis.low}
-        data-high={axes.axis.high}
-        data-floor={axes.axis.floor}
-        data-limit={colouring.scale.limit}
         data-map={colouring.map.name}
         data-steps={steps.join()}
       />

@@ -6,7 +6,7 @@ import { dark } from "../../state/host";
 import { runColour } from "../../state/names";
 import { differencesIn } from "./differences";
 import { type DrawingProps } from "./histogram_panel";
-import { panelLabel } from "./wording";
+import { panelAttributes } from "./panel_attributes";
 
 const size = { width: 1000, height: 100 };
 
@@ -18,17 +18,7 @@ export function DifferenceDrawing({ panel, axes }: DrawingProps) {
       <svg
         viewBox={`0 0 ${size.width} ${size.height}`}
         preserveAspectRatio="none"
-        role="img"
-        tabindex={0}
-        aria-label={panelLabel(panel, "difference of histograms")}
-        data-direction={panel.direction}
-        data-matrix={panel.matrix}
-        data-gate={panel.gate}
-        data-kind={axis.kind}
-        data-low={axis.low}
-        data-high={axis.high}
-        data-floor={axis.floor}
-        data-limit={differenceLimit}
+        {...panelAttributes(panel, axes, "difference of histograms", differenceLimit)}
       >
         <path class="no-difference" d={`M0 ${size.height / 2}H${size.width}`} stroke={zeroColour(dark.value)} />
         {found.map(({ column, difference }) => {

@@ -8,8 +8,8 @@ import { snappedStep } from "../../state/series";
 import { nearestStep } from "../../state/steps";
 import { type HistogramPanel } from "./arrangement";
 import { type DrawingProps } from "./histogram_panel";
+import { panelAttributes } from "./panel_attributes";
 import { pointedPlace } from "./pointing";
-import { panelLabel } from "./wording";
 
 const height = 100;
 /** How far the first ridge's ground lies below the top, and how high a ridge may rise at most. */
@@ -46,18 +46,8 @@ export function RidgeDrawing({ panel, axes }: DrawingProps) {
     <svg
       viewBox={`0 0 1000 ${height}`}
       preserveAspectRatio="none"
-      role="img"
-      tabindex={0}
-      aria-label={panelLabel(panel, "ridgeline over steps")}
+      {...panelAttributes(panel, axes, "ridgeline over steps", axes.limit)}
       data-run={run.run}
-      data-direction={panel.direction}
-      data-matrix={panel.matrix}
-      data-gate={panel.gate}
-      data-kind={axes.axis.kind}
-      data-low={axes.axis.low}
-      data-high={axes.axis.high}
-      data-floor={axes.axis.floor}
-      data-limit={axes.limit}
     >
       {frames.map(({ step, histogram }, i) => {
         const base = ridgeBase(i, frames.length);

@@ -6,7 +6,7 @@ import { percentText } from "../../drawing/number_text";
 import { dark } from "../../state/host";
 import { runColour } from "../../state/names";
 import { type DrawingProps } from "./histogram_panel";
-import { panelLabel } from "./wording";
+import { panelAttributes } from "./panel_attributes";
 
 /** Numbers nearer to each other than this share of the width would run into one another. */
 const apart = 0.16;
@@ -43,17 +43,7 @@ export function StepDrawing({ panel, axes }: DrawingProps) {
       <svg
         viewBox={`0 0 ${outline.width} ${outline.base}`}
         preserveAspectRatio="none"
-        role="img"
-        tabindex={0}
-        aria-label={panelLabel(panel, "histogram")}
-        data-direction={panel.direction}
-        data-matrix={panel.matrix}
-        data-gate={panel.gate}
-        data-kind={axis.kind}
-        data-low={axis.low}
-        data-high={axis.high}
-        data-floor={axis.floor}
-        data-limit={limit}
+        {...panelAttributes(panel, axes, "histogram", limit)}
       >
         {drawn.map(({ key, run, step, bars, colour }) => (
           <path

@@ -8,6 +8,7 @@ import { health } from "../../state/health";
 import { areProfilesThere, type ProfilesOfRun, shownProfiles } from "../../state/profiles";
 import { problem } from "../../state/problems";
 import { Caption } from "../caption";
+import { ColourLegend, type LegendEntry } from "../colour_legend";
 import { ColourBar } from "../heatmap/colour_bar";
 import { type Room } from "../room";
 import { RunName } from "../run_heading";
@@ -58,17 +59,11 @@ function Legend() {
   const norms = flows.value.map(({ picture }) => picture);
   const hasNan = norms.some(({ cells }) => cells.some(Number.isNaN));
   const hasInf = norms.some(({ cells }) => cells.includes(Infinity));
-  const entries = [...(hasNan ? [["NaN", nan]] : []), ...(hasInf ? [["Inf", positiveInfinity]] : [])];
-  return entries.length === 0 ? null : (
-    <ul class="special-legend">
-      {entries.map(([name, colour]) => (
-        <li key={name}>
-          <i style={{ background: colour }} />
-          {name}
-        </li>
-      ))}
-    </ul>
-  );
+  const entries: LegendEntry[] = [
+    ...(hasNan ? [["NaN", nan] as const] : []),
+    ...(hasInf ? [["Inf", positiveInfinity] as const] : []),
+  ];
+  return <ColourLegend entries={entries} />;
 }
 
 function FlowsOfRun({ of, own, size }: { of: ProfilesOfRun; own: Flow[]; size: FlowLayout }) {

@@ -5,10 +5,11 @@ import { choices, choose, type DotColours } from "../../state/choices";
 import { Checkbox, Select } from "../../ui/controls";
 import { SamplePicker } from "../../ui/sample_picker";
 import { ChannelSearch } from "../curves/channel_search_box";
+import { ZeroLineBox } from "../curves/zero_line_box";
 import { allDots } from "./scene";
 
 export function ScatterControls() {
-  const { dots, shared, zero } = choices.value;
+  const { dots, shared } = choices.value;
   if (quantity.value?.kind === "matrices" || allDots.value.length === 0) return null;
   return (
     <>
@@ -36,14 +37,7 @@ export function ScatterControls() {
             choose({ shared: value });
           }}
         />
-        <Checkbox
-          label="zero line"
-          title="Draw the line at zero, and keep it in sight; otherwise the axis follows the values"
-          checked={zero}
-          onChange={(value) => {
-            choose({ zero: value });
-          }}
-        />
+        <ZeroLineBox />
       </div>
     </>
   );

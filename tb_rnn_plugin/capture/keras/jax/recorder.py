@@ -13,7 +13,7 @@ from tb_rnn_plugin.capture.keras.jax.optimizer import OptimizerTap
 from tb_rnn_plugin.capture.keras.jax.sink import Applied, Key, Matrices, Sink, Tensors, scanned, wait
 from tb_rnn_plugin.capture.keras.layers import Array, Part, RecordedLayer, RecurrentLayer
 from tb_rnn_plugin.capture.keras.override import Method, Override
-from tb_rnn_plugin.capture.keras.taps import Recording
+from tb_rnn_plugin.capture.keras.recorded_pass import Recording
 
 Model: TypeAlias = Any
 Optimizer: TypeAlias = Any

@@ -12,7 +12,9 @@ from tb_rnn_plugin.capture import taps
 from tb_rnn_plugin.capture.keras import layers as keras_layers
 from tb_rnn_plugin.capture.keras.layers import Array, Layer, RecordedLayer
 from tb_rnn_plugin.capture.keras.override import Method, Override
+from tb_rnn_plugin.capture.keras.recompiling import on_compile
 from tb_rnn_plugin.capture.keras.recurrence import Recurrences
+from tb_rnn_plugin.capture.keras.shared_layers import Claim
 from tb_rnn_plugin.capture.keras.tensorflow.own_pass import FixedPass
 from tb_rnn_plugin.capture.keras.tensorflow.recorder import Calls, Recorder, release
 from tb_rnn_plugin.capture.keras.tensorflow.replicas import (
@@ -90,14 +92,12 @@ class TensorFlowTaps(taps.Taps):
         self._recurrences = Recurrences(layers, Derivation(quantities=self.derived, samples=samples))
         self._recorder = self.recorder_class(layers, keep_inputs=keep_inputs or self._recurrences.wanted)
         self._recorder.attach()
+        self._claim = Claim(model, layers)
         self._wants_matrices = self.wants(*record.MATRIX_QUANTITIES) or self._recurrences.wanted
         self.before_pass = self._read_weights if self._wants_matrices else None
-        # A loss scale is known for sure only while it is applied: the same call may change it.
-        self._applies = [
-            Override(each, self.apply_name, functools.partial(self._apply_maker, each))
-            for each in self._optimizers()
-            if self._wants_matrices or loss_scale(each) is not None
-        ]
+        self._applies: list[Override] = []
+        self._tap_optimizers()
+        self._compile = on_compile(model, optimizer, self._train_with)
         _make_function_anew(model, "train_function")
         self.arm(armed=True)
 
@@ -164,8 +164,11 @@ class TensorFlowTaps(taps.Taps):
         self.arm(armed=False)
         self._attached = False
         self._recorder.detach()
+        self._claim.release()
         for override in self._applies:
             override.undo()
+        if self._compile is not None:
+            self._compile.undo()
         _make_function_anew(self._model, "train_function")
         for name, function in self._functions.items():
             if getattr(self._model, name, None) is not function:
@@ -175,6 +178,21 @@ class TensorFlowTaps(taps.Taps):
         """The one that is given, and those that a model with a training step of its own holds beside it."""
         found = [self._optimizer, *vars(self._model).values()]
         return list({id(o): o for o in found if hasattr(o, self.apply_name) and hasattr(o, "iterations")}.values())
+
+    def _tap_optimizers(self) -> None:
+        """Puts taps on the optimizers of now, and takes those off that were on others before."""
+        for override in self._applies:
+            override.undo()
+        # A loss scale is known for sure only while it is applied: the same call may change it.
+        self._applies = [
+            Override(each, self.apply_name, functools.partial(self._apply_maker, each))
+            for each in self._optimizers()
+            if self._wants_matrices or loss_scale(each) is not None
+        ]
+
+    def _train_with(self, optimizer: Optimizer) -> None:
+        self._optimizer = optimizer
+        self._tap_optimizers()
 
     def _apply_maker(self, optimizer: Optimizer, apply: Method) -> Method:
         @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]

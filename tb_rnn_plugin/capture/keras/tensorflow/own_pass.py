@@ -1,69 +1,41 @@
 """A forward and backward pass of its own over one batch of a Keras model on TensorFlow, which stays as it was."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import functools
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
-from tb_rnn_plugin import record
-from tb_rnn_plugin.capture.keras import layers as keras_layers
-from tb_rnn_plugin.capture.keras.layers import Layer, RecordedLayer, is_float
+from tb_rnn_plugin.capture.keras.layers import Layer, is_float
 from tb_rnn_plugin.capture.keras.override import Method
-from tb_rnn_plugin.capture.keras.recurrence import Recurrences
+from tb_rnn_plugin.capture.keras.own_pass import OwnPass
+from tb_rnn_plugin.capture.keras.recorded_pass import Recording
 from tb_rnn_plugin.capture.keras.tensorflow.recorder import Recorder
 from tb_rnn_plugin.capture.keras.tensorflow.replicas import copies, outside_strategies, tf_variable
-from tb_rnn_plugin.capture.keras.tensorflow.scale import divided, loss_scale, unscaled
+from tb_rnn_plugin.capture.keras.tensorflow.scale import loss_scale
 from tb_rnn_plugin.capture.keras.tensorflow.store import to_numpy
-from tb_rnn_plugin.capture.recurrences import Derivation
 
 Tensor: TypeAlias = Any
 
 
-class FixedPass:
-    """A forward and backward pass of its own over one batch; the model stays as it is."""
+class FixedPass(OwnPass):
+    """Of a model on TensorFlow: eagerly, or as a tf.function that is traced with the taps on, at its first run only."""
 
     recorder_class = Recorder
     autograph = False
+    _concrete: Method | None = None
 
-    def __init__(
-        self,
-        model: Layer,
-        layers: Sequence[RecordedLayer],
-        loss: Callable[[Tensor], Tensor],
-        x: Any,  # whatever the model takes
-        *,
-        training: bool,
-        compiled: bool,
-        derivation: Derivation | None = None,
-    ) -> None:
-        """Prepares the pass.
+    @functools.cached_property
+    def _recorder(self) -> Recorder:
+        return self.recorder_class(self._layers, keep_inputs=self._recurrences.wanted)
 
-        Args:
-            model: The Keras model.
-            layers: Its layers to be recorded.
-            loss: From the model's prediction to a scalar.
-            x: The batch, in tensors.
-            training: Whether the model runs in training mode.
-            compiled: Whether the pass is made a tf.function, traced with the taps on at its first run only.
-            derivation: What is computed of recurrent layers; None: nothing.
-        """
-        self._model = model
-        self._layers = layers
-        self._loss = loss
-        self._x = x
-        self._training = training
-        self._compiled = compiled
-        self._recurrences = Recurrences(layers, derivation)
-        self._recorder = self.recorder_class(layers, keep_inputs=self._recurrences.wanted)
-        self._concrete: Method | None = None
+    def _run(self) -> Recording:
+        """By itself, whatever strategy trains the model."""
+        return outside_strategies(self._run_alone)
 
-    def records(self) -> list[record.LayerRecord]:
-        """Runs the pass, with the weights that the model has now; by itself, whatever strategy trains the model."""
-        return outside_strategies(self._records)
-
-    def _records(self) -> list[record.LayerRecord]:
+    def _run_alone(self) -> Recording:
         if not self._model.built:
             _called(self._model, self._x, training=False)
         with self._untouched():
@@ -77,19 +49,17 @@ class FixedPass:
             else:
                 with self._recorder.attached_alone():
                     gradients, scale = self._gradients()
-            factor = to_numpy(scale)
             taken = self._recorder.take()
             calls = taken[0] if taken else [[] for _ in self._layers]
             self._recorder.arm(armed=False)
         if self._recorder.error is not None:
             raise self._recorder.error
-        made = keras_layers.Pass(
-            [[unscaled(call, factor) for call in of_layer] for of_layer in calls],
-            [{key: to_numpy(copies(v)[0]) for key, v in layer.variables.items()} for layer in self._layers],
-            [{key: divided(to_numpy(g), factor) for key, g in of.items() if g is not None} for of in gradients],
+        return Recording(
+            calls=calls,
+            weights=[{key: to_numpy(copies(v)[0]) for key, v in layer.variables.items()} for layer in self._layers],
+            weight_gradients=[{key: to_numpy(g) for key, g in of.items() if g is not None} for of in gradients],
+            scale=float(scale),
         )
-        inputs = made.inputs(self._layers) if self._recurrences.wanted else {}
-        return self._recurrences.added(made.records(self._layers), inputs)
 
     def _gradients(self) -> tuple[list[dict[tuple[str, str], Tensor]], Tensor]:
         """The weight gradients of each layer, and the loss scale that is in them."""

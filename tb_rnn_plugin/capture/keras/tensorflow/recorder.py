@@ -9,11 +9,13 @@ from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
+from tensorflow.python.saved_model import save_context  # there is no public way to ask whether it saves
 
 from tb_rnn_plugin.capture.keras import layers as keras_layers
 from tb_rnn_plugin.capture.keras.calls import Outputs, part
 from tb_rnn_plugin.capture.keras.layers import Layer, Part, RecordedLayer
 from tb_rnn_plugin.capture.keras.override import Method, Override
+from tb_rnn_plugin.capture.keras.tensorflow.initial_states import held_states, initial_states
 from tb_rnn_plugin.capture.keras.tensorflow.replicas import current_replica
 from tb_rnn_plugin.capture.keras.tensorflow.store import Passes, Store
 
@@ -148,7 +150,9 @@ class Recorder:
         def identity(*tensors: Tensor) -> tuple[Tensor, Method]:
             def backward(*gradients: Tensor) -> Tensor:
                 try:
-                    self._keep(store, stores, tensors[: returned.kept], gradients[: returned.kept], kept)
+                    # A SavedModel holds gradients too, and can't hold variables that aren't the model's.
+                    if not save_context.in_save_context():
+                        self._keep(store, stores, tensors[: returned.kept], gradients[: returned.kept], kept)
                 except Exception as error:  # noqa: BLE001
                     self.error = error
                 return gradients if len(gradients) > 1 else gradients[0]
@@ -192,10 +196,9 @@ def inputs_of(layer: Layer, arguments: Mapping[str, Any]) -> dict[str, Tensor]:
     mask = arguments.get("mask")
     if mask is not None:
         kept[keras_layers.MASK] = mask
-    states = given or arguments.get("initial_state")
-    if states is None:  # a stateful layer goes on from the last batch
-        halves = [layer.forward_layer, layer.backward_layer] if hasattr(layer, "forward_layer") else [layer]
-        states = [half.states for half in halves if getattr(half, "stateful", False) and half.states is not None]
-    for index, state in enumerate(keras.tree.flatten(states)):
-        kept[f"{keras_layers.INITIAL_STATE}{index}"] = tf.identity(tf.convert_to_tensor(state))
+    passed = arguments.get("initial_state")
+    given = given or ([] if passed is None else keras.tree.flatten(passed))
+    given, held = ([tf.convert_to_tensor(state) for state in states] for states in (given, held_states(layer)))
+    for index, state in enumerate(initial_states(layer, given, held)):
+        kept[f"{keras_layers.INITIAL_STATE}{index}"] = tf.identity(state)
     return kept

@@ -7,78 +7,31 @@ a write, sequences are those of the last one.
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import keras
 import torch
 
-from tb_rnn_plugin import record
 from tb_rnn_plugin.capture.keras import calls as keras_calls
 from tb_rnn_plugin.capture.keras import taps as keras_taps
 from tb_rnn_plugin.capture.keras.layers import RecordedLayer
-from tb_rnn_plugin.capture.keras.recurrence import Recurrences
+from tb_rnn_plugin.capture.keras.own_pass import OwnPass
+from tb_rnn_plugin.capture.keras.recorded_pass import Recording
 from tb_rnn_plugin.capture.keras.torch.recorder import Recorder, arrays, copies
-from tb_rnn_plugin.capture.recurrences import Derivation
 
 Model: TypeAlias = Any
-Optimizer: TypeAlias = Any
 
 
-def make_taps(
-    model: Model,
-    layers: Sequence[RecordedLayer],
-    *,
-    optimizer: Optimizer | None = None,
-    **options: Any,  # those of KerasTaps
-) -> keras_taps.KerasTaps:
-    """Attaches taps; the first pass is recorded.
-
-    Args:
-        model: The Keras model.
-        layers: Its layers to be recorded.
-        optimizer: Whose `apply` gets the weight gradients; None where that isn't Keras's.
-        **options: As `KerasTaps` takes them.
-    """
-    make_recorder = functools.partial(Recorder, layers, optimizer=optimizer)
-    return keras_taps.KerasTaps(model, layers, make_recorder, **options)
+def make_taps(model: Model, layers: Sequence[RecordedLayer], **options: Any) -> keras_taps.KerasTaps:
+    """Attaches taps, with the options of KerasTaps; the first pass is recorded."""
+    return keras_taps.KerasTaps(model, layers, functools.partial(Recorder, layers), **options)
 
 
-class FixedPass:
-    """A forward and backward pass of its own over one batch; the model stays as it is."""
+class FixedPass(OwnPass):
+    """Of a model on PyTorch: never compiled, which takes longer here than many passes."""
 
-    def __init__(
-        self,
-        model: Model,
-        layers: Sequence[RecordedLayer],
-        loss: Callable[[torch.Tensor], torch.Tensor],
-        x: Any,  # whatever the model takes
-        *,
-        training: bool,
-        derivation: Derivation | None = None,
-        compiled: bool,  # noqa: ARG002  # as the other backends: compiling takes longer here than many passes
-    ) -> None:
-        """Prepares the pass.
-
-        Args:
-            model: The Keras model.
-            layers: Its layers to be recorded.
-            loss: From the model's prediction to a scalar.
-            x: The batch, in tensors.
-            training: Whether the model runs in training mode.
-            derivation: What is computed of recurrent layers; None: nothing.
-            compiled: Whether the pass may be compiled.
-        """
-        self._model = model
-        self._layers = layers
-        self._loss = loss
-        self._x = x
-        self._training = training
-        self._recurrences = Recurrences(layers, derivation)
-        self._recorder = Recorder(layers, matrices=False, keep_inputs=self._recurrences.wanted)
-
-    def records(self) -> list[record.LayerRecord]:
-        """Runs the pass, with the weights that the model has now."""
+    def _run(self) -> Recording:
         model = self._model
         if not model.built:
             keras_calls.prediction(model, self._x, training=False)
@@ -96,15 +49,16 @@ class FixedPass:
             raise self._recorder.error
         gradient_of = dict(zip(map(id, variables), found, strict=False))
         gradients = [{key: gradient_of[id(v)] for key, v in layer.variables.items()} for layer in self._layers]
-        recording = keras_taps.Recording(
+        return Recording(
             calls=self._recorder.take().calls,
             weights=[arrays(copies(keras_calls.weights(layer))) for layer in self._layers],
             weight_gradients=[arrays({key: g for key, g in of.items() if g is not None}) for of in gradients],
             scale=factor,
         )
-        unscaled = recording.unscaled()
-        given = unscaled.inputs(self._layers) if self._recurrences.wanted else {}
-        return self._recurrences.added(unscaled.records(self._layers), given)
+
+    @functools.cached_property
+    def _recorder(self) -> Recorder:
+        return Recorder(self._layers, matrices=False, keep_inputs=self._recurrences.wanted)
 
 
 def _as_leaf(x: Any) -> Any:

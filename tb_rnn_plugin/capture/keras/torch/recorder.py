@@ -13,7 +13,7 @@ import torch
 from tb_rnn_plugin.capture.keras import calls as keras_calls
 from tb_rnn_plugin.capture.keras.layers import Array, Part, RecordedLayer
 from tb_rnn_plugin.capture.keras.override import Method, Override
-from tb_rnn_plugin.capture.keras.taps import Recording
+from tb_rnn_plugin.capture.keras.recorded_pass import Recording
 
 Optimizer: TypeAlias = Any
 Variable: TypeAlias = Any
