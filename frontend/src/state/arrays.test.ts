@@ -195,6 +195,17 @@ describe("arrays", () => {
     expect([asked.at(-1), problem.value]).toEqual([["h 0"], null]);
   });
 
+  it("refused stay a problem when others come", async () => {
+    besides = () => wantedAt(20);
+    refusedSteps = [30];
+    offer(["j"]);
+    await vi.waitFor(() => {
+      expect(asked).toEqual([["j 30"], ["j 20"]]);
+    });
+    await quiet();
+    expect(problem.value).toBe("the disk is on fire");
+  });
+
   it("of another step are drawn until the chosen one's have come", async () => {
     offer(["i"]);
     await rest();

@@ -97,13 +97,17 @@ function lacks(item: Wanted, dtype: string): boolean {
   return !cache.has(keyOf(item, "float32")) && !(dtype === "bfloat16" && cache.has(keyOf(item, "bfloat16")));
 }
 
+function isEverythingFetched(items: Wanted[], dtype: string): boolean {
+  return items.every((item) => !lacks(item, dtype));
+}
+
 /** Whether everything wanted is here to the last digit. */
 export function areArraysExact(): boolean {
-  return wanted.value.every((item) => !lacks(item, "float32"));
+  return isEverythingFetched(wanted.value, "float32");
 }
 
 export function isEverythingThere(): boolean {
-  return wanted.value.every((item) => !lacks(item, "bfloat16"));
+  return isEverythingFetched(wanted.value, "bfloat16");
 }
 
 function store(items: Wanted[], answer: ArraysAnswer, dtype: "float32" | "bfloat16"): void {
@@ -169,7 +173,8 @@ async function request(items: Wanted[], dtype: "float32" | "bfloat16", ahead: bo
     const asked = { runs, quantity, samples, matrices: matrix === null ? [] : [matrix], layout, dtype };
     const answer = await fetchArrays(asked, controller.signal);
     store(items, answer, dtype);
-    resolveProblem("arrays");
+    // Other arrays may still be refused: of what came ahead, or before them, they know nothing.
+    if (isEverythingFetched(wanted.peek(), exactness.peek())) resolveProblem("arrays");
   } catch (error) {
     // Of what was fetched ahead no one knows: it is asked for again once it is wanted.
     if (!controller.signal.aborted && !ahead) refuse(items, error);
@@ -235,7 +240,7 @@ export function watchArrays(besides: () => Wanted[]): () => void {
     poll = polls.value;
     const dtype = exactness.value;
     // What went wrong with what no one wants any more concerns no one.
-    if (!wanted.value.some((item) => lacks(item, dtype))) resolveProblem("arrays");
+    if (isEverythingFetched(wanted.value, dtype)) resolveProblem("arrays");
     if (wanted.value.length > 0) fetchLacking();
   });
 }

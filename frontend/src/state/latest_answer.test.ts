@@ -82,6 +82,21 @@ describe("LatestAnswer", () => {
     end();
   });
 
+  it("that was there before stays, though the same subject was asked about in between", async () => {
+    const { waiting, latest, ask, end } = server();
+    ask("a1");
+    waiting[0].answer("one");
+    await vi.waitFor(() => {
+      expect(latest.value?.answer).toBe("one");
+    });
+    ask("a2");
+    ask("a1");
+    waiting[1].answer("two, late");
+    await moment();
+    expect([latest.value?.answer, waiting.length]).toEqual(["one", 2]);
+    end();
+  });
+
   it("is a problem only as long as someone wants it", async () => {
     const { waiting, ask, end } = server();
     ask("a");

@@ -17,7 +17,7 @@ interface Answered<Asking, Answer> {
 
 export class LatestAnswer<Asking extends Question, Answer> {
   private readonly last = signal<Answered<Asking, Answer> | null>(null);
-  private isWanted = false;
+  private wanted: Asking | null = null;
   private running: { subject: string; controller: AbortController } | null = null;
 
   /** `fetchAnswer` asks the server; what goes wrong is reported under the name of the route. */
@@ -36,7 +36,7 @@ export class LatestAnswer<Asking extends Question, Answer> {
 
   /** Asks what has no answer yet; null: nothing is wanted. An effect that calls it runs again once an answer has come. */
   want(question: Asking | null): void {
-    this.isWanted = question !== null;
+    this.wanted = question;
     if (question === null || this.isOf(question)) resolveProblem(this.route);
     // What is on its way may still come: an answer is dear, and whoever left may be back in a moment.
     if (question === null) return;
@@ -55,12 +55,13 @@ export class LatestAnswer<Asking extends Question, Answer> {
       if (this.running !== own) return;
       this.running = null;
       resolveProblem(this.route);
-      this.last.value = { question, answer };
+      // What was asked in between must not take the place of the answer that is wanted again.
+      if (this.wanted === null || !this.isOf(this.wanted)) this.last.value = { question, answer };
     } catch (error) {
       if (this.running !== own) return;
       this.running = null;
       // What went wrong with a question that no one has any more concerns no one.
-      if (this.isWanted) reportProblem(this.route, error);
+      if (this.wanted !== null) reportProblem(this.route, error);
     }
   }
 }
