@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_Writer(config, Path(os.environ[_REPORTS])))
 
 
-def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Takes the reports of a test from the process that runs it."""
     marker = item.get_closest_marker("own_process")
     if marker is None or _REPORTS in os.environ:
@@ -44,6 +44,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    # What the tests before left set up for their folder ends with it, though none of these needed it.
+    item.session._setupstate.teardown_exact(nextitem)  # there is no public way to it
     return True
 
 

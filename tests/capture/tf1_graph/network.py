@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 import tensorflow as tf
 import tf_keras
+from tf_keras.api._v1.keras.backend import get_session
 
 from tb_rnn_plugin import rnn_summary
 from tb_rnn_plugin.record import LayerRecord
@@ -30,7 +31,7 @@ def data(samples: int, seed: int = 0) -> tuple[Array, Array]:
 
 def run(fetches: Any, feeds: dict[Any, Any]) -> Any:
     """In the session of Keras."""
-    return tf_keras.api._v1.keras.backend.get_session().run(fetches, feeds)
+    return get_session().run(fetches, feeds)
 
 
 def with_dropout(of_lstm: float = 0.0) -> Any:
