@@ -52,6 +52,15 @@ def write_record(file: BinaryWriter, *data: bytes) -> None:
     file.write(b"".join([*together, _CRC.pack(masked_crc32c(*data))]))
 
 
+def event_files(directory: Path) -> list[Path]:
+    """The event files in a directory, whoever wrote them, in the order in which TensorBoard reads them.
+
+    Raises:
+        OSError: If there is no such directory.
+    """
+    return sorted(path for path in directory.iterdir() if "tfevents" in path.name and path.is_file())
+
+
 def read_events(path: Path) -> Iterator[event_pb2.Event]:
     """The events of a file, as far as they are whole.
 

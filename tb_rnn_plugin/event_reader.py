@@ -6,7 +6,7 @@ from pathlib import Path
 from tensorboard.compat.proto import summary_pb2
 
 from tb_rnn_plugin.encoding import ArrayKey, decode_record, read_arrays
-from tb_rnn_plugin.event_file import read_events
+from tb_rnn_plugin.event_file import event_files, read_events
 from tb_rnn_plugin.metadata import ARRAYS_PLUGIN_NAME, parse_series_metadata
 from tb_rnn_plugin.record import FloatArray, LayerRecord
 from tb_rnn_plugin.rnn_data_pb2 import Layer, SeriesMetadata
@@ -19,8 +19,7 @@ def read_records(directory: Path, layer: str | None) -> Iterator[tuple[int, Laye
         OSError: If there is no such directory.
         ValueError: If there is no such layer, no RNN data at all, or an event file is damaged.
     """
-    files = sorted(path for path in directory.iterdir() if "tfevents" in path.name and path.is_file())
-    return _read(directory, files, layer)
+    return _read(directory, event_files(directory), layer)
 
 
 def _read(directory: Path, files: list[Path], layer: str | None) -> Iterator[tuple[int, LayerRecord]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tb_rnn_plugin.diagnostics.histories import LayerHistory, QuantityHistory, quantity_history
 from tb_rnn_plugin.diagnostics.thresholds import Thresholds
 from tb_rnn_plugin.encoding import decode_summary
-from tb_rnn_plugin.event_file import read_events
+from tb_rnn_plugin.event_file import event_files, read_events
 from tb_rnn_plugin.metadata import PLUGIN_NAME, parse_series_metadata
 from tb_rnn_plugin.rnn_data_pb2 import Layer, QuantitySummary, SeriesMetadata
 
@@ -50,7 +50,7 @@ def layer_histories(directory: Path, thresholds: Thresholds) -> list[LayerHistor
 
 def _series(directory: Path) -> Mapping[tuple[str, str], tuple[Layer, list[tuple[int, QuantitySummary]]]]:
     found: _Series = {}
-    for path in sorted(path for path in directory.iterdir() if "tfevents" in path.name and path.is_file()):
+    for path in event_files(directory):
         known: dict[str, SeriesMetadata | None] = {}  # a tf.summary writer gives metadata with a tag's first value only
         for event in read_events(path):
             for value in event.summary.value:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tb_rnn_plugin.record import FloatArray
-from tb_rnn_plugin.serving.array_layout import EmptyRegionError, Layout, channel_norms, lay_out, marginals
+from tb_rnn_plugin.serving.array_layout import EmptyRegionError, Layout, as_matrix, channel_norms, lay_out, marginals
 from tests.test_magnitudes import mean_magnitude
 from tests.test_pooling import brute_force
 
@@ -147,3 +147,8 @@ def test_an_array_of_nothing() -> None:
     for shape in ((0, 4), (4, 0), (0, 0)):
         found = lay_out(np.zeros(shape, np.float32), Layout(max_rows=5, max_columns=5))
         assert found.cells.shape == shape
+
+
+def test_rows_of_an_array_of_any_rank() -> None:
+    assert as_matrix(np.zeros(4, np.float32)).shape == (1, 4)
+    assert as_matrix(np.zeros((3, 3, 2, 8), np.float32)).shape == (18, 8)

@@ -11,7 +11,6 @@ from tensorboard.data import provider
 from tb_rnn_plugin import encoding, metadata
 from tb_rnn_plugin.encoding import ArrayKey
 from tb_rnn_plugin.record import FloatArray, LayerRecord
-from tb_rnn_plugin.serving import query
 from tb_rnn_plugin.serving.query import NotFoundError, RnnData, SeriesKey
 
 SERIES = SeriesKey("run", "lstm", "activation")
@@ -246,8 +245,3 @@ def test_what_does_not_exist_is_named(series: SeriesKey) -> None:
             method(None, "", series)
     with pytest.raises(NotFoundError, match=r"0, 1, 2.*got 7"):
         rnn_data(Provider(3)).kept_step(None, "", SERIES, 7)
-
-
-def test_rows_of_an_array_of_any_rank() -> None:
-    assert query.as_matrix(np.zeros(4, np.float32)).shape == (1, 4)
-    assert query.as_matrix(np.zeros((3, 3, 2, 8), np.float32)).shape == (18, 8)

@@ -6,11 +6,11 @@ from typing import Any
 
 from tb_rnn_plugin.encoding import ArrayKey, to_bfloat16
 from tb_rnn_plugin.record import FloatArray
-from tb_rnn_plugin.serving.array_layout import Layout, channel_norms, lay_out, marginals
+from tb_rnn_plugin.serving.array_layout import Layout, as_matrix, channel_norms, lay_out, marginals
 from tb_rnn_plugin.serving.channel_order import ChannelOrder
 from tb_rnn_plugin.serving.framing import framed, padded
 from tb_rnn_plugin.serving.magnitudes import finite_range
-from tb_rnn_plugin.serving.query import KeptStep, SeriesKey, as_matrix
+from tb_rnn_plugin.serving.query import KeptStep, SeriesKey
 
 
 @dataclasses.dataclass(frozen=True)

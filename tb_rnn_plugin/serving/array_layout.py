@@ -74,6 +74,11 @@ class LaidOut:
     channels: ChannelOrder | None
 
 
+def as_matrix(array: FloatArray) -> FloatArray:
+    """Rows × columns of an array of any rank: a bias is one row, a convolution's kernel has a row for each input."""
+    return array.reshape(-1, array.shape[-1])
+
+
 def lay_out(array: FloatArray, layout: Layout, order: ChannelOrder | None = None) -> LaidOut:
     """The cells that are asked for of an array (rows, columns).
 

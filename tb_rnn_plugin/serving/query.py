@@ -396,8 +396,3 @@ def _spelled(things: Iterable[object], most: int = 12) -> str:
     names = [str(thing) for thing in things]
     shown = names if len(names) <= most else [*names[: most - 1], "…", names[-1]]
     return ", ".join(shown) or "none"
-
-
-def as_matrix(array: FloatArray) -> FloatArray:
-    """Rows × columns of an array of any rank: a bias is one row, a convolution's kernel has a row for each input."""
-    return array.reshape(-1, array.shape[-1])
