@@ -5,10 +5,10 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+
+from tb_rnn_plugin.export import loopback
 
 _USUAL_PORT = 6006
 _START_SECONDS = 120
@@ -49,8 +49,8 @@ def _wait_until_answering(process: subprocess.Popen[bytes], port: int, log: Path
             raise OSError(
                 f"TensorBoard ended with status {process.returncode}; {log} says why:\n{log.read_text()[-2000:]}"
             )
-        with contextlib.suppress(urllib.error.URLError, OSError):
-            urllib.request.urlopen(f"http://localhost:{port}/data/plugin/rnn/index", timeout=5).close()
+        with contextlib.suppress(OSError):
+            loopback.read(f"http://localhost:{port}/data/plugin/rnn/index", seconds=5)
             return
         time.sleep(_POLL_SECONDS)
     raise OSError(f"TensorBoard did not answer on port {port} within {_START_SECONDS} seconds; see {log}.")

@@ -223,8 +223,7 @@ def _read_head(blob: bytes) -> tuple[ArrayDirectory, int]:
     if directory.schema_version != SCHEMA_VERSION or directory.type not in _ITEM_SIZES:
         raise EncodingError(
             f"these arrays were written in schema version {directory.schema_version}, this version reads "
-            f"{SCHEMA_VERSION}; "
-            "update tb-rnn-plugin."
+            f"{SCHEMA_VERSION}; update tb-rnn-plugin."
         )
     return directory, end + (-end % _ALIGNMENT)
 

@@ -12,12 +12,17 @@ from tb_rnn_plugin.record import FloatArray, LayerRecord
 from tb_rnn_plugin.rnn_data_pb2 import Layer, SeriesMetadata
 
 
+class NoRnnDataError(ValueError):
+    """The event files of a directory hold none of our data."""
+
+
 def read_records(directory: Path, layer: str | None) -> Iterator[tuple[int, LayerRecord]]:
     """Steps and records of the event files in a directory, in the order in which they were written.
 
     Raises:
         OSError: If there is no such directory.
-        ValueError: If there is no such layer, no RNN data at all, or an event file is damaged.
+        NoRnnDataError: If there is none.
+        ValueError: If there is no such layer, or an event file is damaged.
     """
     return _read(directory, event_files(directory), layer)
 
@@ -40,7 +45,7 @@ def _read(directory: Path, files: list[Path], layer: str | None) -> Iterator[tup
         if current is not None:
             yield current[0], decode_record(current[1], collected)
     if not found:
-        raise ValueError(f"directory: {directory} holds no RNN data; expected the directory of one run.")
+        raise NoRnnDataError(f"directory: {directory} holds no RNN data; expected the directory of one run.")
     if layer is not None and layer not in found:
         raise ValueError(f"layer: {directory} has {', '.join(sorted(found))}; got {layer!r}.")
 

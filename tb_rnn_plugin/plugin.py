@@ -21,7 +21,7 @@ from tb_rnn_plugin.serving import parameters
 from tb_rnn_plugin.serving.array_answer import Entry, arrays_impl, missing_json, packed
 from tb_rnn_plugin.serving.array_layout import EmptyRegionError, Layout
 from tb_rnn_plugin.serving.binned_histograms import Block, Histogram, binned_histograms
-from tb_rnn_plugin.serving.block_statistics import block_statistics
+from tb_rnn_plugin.serving.block_statistics import LIST_FIELDS, block_statistics
 from tb_rnn_plugin.serving.channel_order import ChannelOrder, channel_order
 from tb_rnn_plugin.serving.health_answer import health_answer
 from tb_rnn_plugin.serving.history_data import HistoryData
@@ -101,7 +101,7 @@ class RnnPlugin(base_plugin.TBPlugin):
                 kept = {}
             return series_impl(series, summaries, list(kept.values()))
 
-        return _answer_each_series(request, "series", answer)
+        return _answer_each_series(request, "series", answer, parameters.MOST_SERIES)
 
     @route
     def _statistics(self, request: Request) -> Response:
@@ -109,6 +109,7 @@ class RnnPlugin(base_plugin.TBPlugin):
         fields = parameters.statistics_fields(request)
         steps = parameters.optional_steps(request)
         bins = parameters.bins(request)
+        single_numbers = bins is None and LIST_FIELDS.isdisjoint(fields)
 
         def answer(series: SeriesKey) -> dict[str, Any]:
             summaries = self._data.summaries(*experiment, series)
@@ -119,7 +120,8 @@ class RnnPlugin(base_plugin.TBPlugin):
                 series, wanted, fields, binned_histograms(self._data, experiment, series, wanted, bins)
             )
 
-        return _answer_each_series(request, "statistics", answer)
+        most = parameters.MOST_SERIES if single_numbers else parameters.MOST_RUNS_OF_ARRAYS
+        return _answer_each_series(request, "statistics", answer, most)
 
     @route
     def _arrays(self, request: Request) -> Response:
@@ -169,7 +171,7 @@ class RnnPlugin(base_plugin.TBPlugin):
                     missing.append(missing_json(series, kept.step, read.key, read.reason))
                     continue
                 try:
-                    order = self._order_of(experiment, series, like, layout)
+                    order = self._order_of(experiment, series, like, layout, read.array.shape[-1])
                     entries.append(arrays_impl(series, kept, read.key, read.array, layout, order))
                 except EmptyRegionError as error:
                     missing.append(missing_json(series, kept.step, read.key, str(error)))
@@ -182,9 +184,13 @@ class RnnPlugin(base_plugin.TBPlugin):
         return bytes_answer(request, packed(entries, missing), None if unread else etag)
 
     def _order_of(
-        self, experiment: tuple[Any, str], series: SeriesKey, kept: KeptStep, layout: Layout
+        self, experiment: tuple[Any, str], series: SeriesKey, kept: KeptStep, layout: Layout, channels: int
     ) -> ChannelOrder | None:
-        """The order that is asked for, of the sample that it is to be of."""
+        """The order that is asked for, of the sample that it is to be of.
+
+        Raises:
+            NotFoundError: If there is no such sample, or it does not have as many channels as are to be ordered.
+        """
         measure, sample = layout.order, layout.order_sample
         if measure is None:
             return None
@@ -195,7 +201,10 @@ class RnnPlugin(base_plugin.TBPlugin):
                 raise NotFoundError(f"order_sample: {read.reason}")
             return channel_order(read.array, measure, layout.split)
 
-        return self._orders.get((experiment[1], series, kept.step, measure, sample, layout.split), kept, made)
+        order = self._orders.get((experiment[1], series, kept.step, measure, sample, layout.split), kept, made)
+        if len(order) != channels:
+            raise NotFoundError(f"order_step: step {kept.step} has {len(order)} channels, and here are {channels}.")
+        return order
 
     @route
     def _profiles(self, request: Request) -> Response:
@@ -218,11 +227,13 @@ class RnnPlugin(base_plugin.TBPlugin):
         return static_answer(request, request.path.partition("/static/")[2])
 
 
-def _answer_each_series(request: Request, name: str, answer: Callable[[SeriesKey], dict[str, Any]]) -> Response:
-    """What is answered of each series asked for, below `name`, and which of them there are not."""
+def _answer_each_series(
+    request: Request, name: str, answer: Callable[[SeriesKey], dict[str, Any]], most: int
+) -> Response:
+    """What is answered of each of at most so many series, below `name`, and which of them there are not."""
     found: list[dict[str, Any]] = []
     missing: list[dict[str, Any]] = []
-    for series in parameters.series_keys(request, parameters.MOST_SERIES):
+    for series in parameters.series_keys(request, most):
         try:
             found.append(answer(series))
         except NotFoundError as error:

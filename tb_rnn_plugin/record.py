@@ -222,8 +222,7 @@ def _checked_sequences(sequences: Mapping[str, Any], record: LayerRecord) -> dic
         if quantity in MATRIX_QUANTITIES or ":" in quantity:
             raise ValueError(
                 f"sequences: {quantity!r} can't be the name of a sequence; {WEIGHTS!r} and {WEIGHT_GRADIENTS!r} are "
-                f"arguments "
-                "of their own, and ':' stands between layer and quantity in a tag."
+                "arguments of their own, and ':' stands between layer and quantity in a tag."
             )
         argument = f"sequences[{quantity!r}] of layer {record.name!r}"
         array = float_array(values, argument)
@@ -331,7 +330,6 @@ def _check_gradients_fit(record: LayerRecord) -> None:
             weight = record.weights.get(direction, {}).get(matrix)
             if weight is not None and weight.shape != gradient.shape:
                 raise ValueError(
-                    f"weight_gradients[{direction!r}][{matrix!r}] of layer {record.name!r}: expected the shape of "
-                    f"its weight, "
-                    f"{weight.shape}, got {gradient.shape}."
+                    f"weight_gradients[{direction!r}][{matrix!r}] of layer {record.name!r}: expected the shape of its "
+                    f"weight, {weight.shape}, got {gradient.shape}."
                 )

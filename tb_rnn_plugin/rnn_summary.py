@@ -1,11 +1,13 @@
 """The public writing API: `from tb_rnn_plugin import rnn_summary`.
 
-with rnn_summary.attach(model, every=50, samples=4) as taps:
-for step, (x, y) in enumerate(batches):
-loss = criterion(model(x), y)
-loss.backward()
-rnn_summary.write(taps, step=step, writer="logs/lstm")
-optimizer.step()
+In a training loop of PyTorch, for example:
+
+    with rnn_summary.attach(model, every=50, samples=4) as taps:
+        for step, (x, y) in enumerate(batches):
+            loss = criterion(model(x), y)
+            loss.backward()
+            rnn_summary.write(taps, step=step, writer="logs/lstm")
+            optimizer.step()
 """
 
 import os
@@ -105,7 +107,7 @@ def attach(
         ValueError: If a layer is unknown, or there is none to be tapped.
     """
     scaling = {} if grad_scaler is None else {"grad_scaler": grad_scaler}
-    if scaling and not frameworks.is_from(model, "torch"):
+    if scaling and frameworks.framework_of(model) != "torch":
         raise TypeError("grad_scaler: expected only with a PyTorch model; other frameworks scale in their optimizer.")
     return frameworks.capture_module(model).attach(
         model,
@@ -161,7 +163,7 @@ def capture(
         ValueError: If a layer is unknown, there is none to be captured, or there is no loss.
     """
     clipping = {"clipped": True} if clipped else {}
-    if clipping and not any(frameworks.is_from(model, framework) for framework in ("keras", "tf_keras")):
+    if clipping and frameworks.framework_of(model) not in {"keras", "tf_keras"}:
         raise TypeError(
             "clipped: expected only with a Keras model, whose optimizer says how. With PyTorch, write(taps, …) after "
             "torch.nn.utils.clip_grad_norm_ writes clipped gradients."
@@ -264,8 +266,8 @@ def write(
         samples = records.samples if samples is None else samples
         records = records.collect(step)
         if not records:
-            if options.watched:
-                deliver(event_writer.resolve(writer).diagnosis, on_finding, stopping)
+            if options.watched and (opened := event_writer.opened(writer)) is not None:
+                deliver(opened.diagnosis, on_finding, stopping)
             return False
     # The records are all validated before anything is written: bad input never leaves half an event.
     checked = _checked_records(records)
@@ -312,8 +314,8 @@ def flush(writer: object = None, *, on_finding: Callable[[Finding], object] | No
         directory_writer.flush()
     else:
         event_writer.resolve(writer).flush()
-    if on_finding is not None:
-        deliver(event_writer.resolve(writer).diagnosis, on_finding, ())
+    if on_finding is not None and (opened := event_writer.opened(writer)) is not None:
+        deliver(opened.diagnosis, on_finding, ())
 
 
 def _checked_step(step: object) -> int:

@@ -44,6 +44,7 @@ def logdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _run_job("directory", directory / "restarted beside scalars", 1, (0, 10, 20, 30))
     _run_job("directory", directory / "restarted beside scalars", 1000, (10, 15))
     logs.write_odd_names(directory / "odd names")
+    logs.write_widths(directory / "widths")
     return directory
 
 
@@ -71,7 +72,7 @@ def loader(request: pytest.FixtureRequest) -> str:
 def board(logdir: Path, loader: str) -> Iterator[TensorBoard]:
     """A TensorBoard that has read all of `logdir`."""
     with serving.tensorboard(logdir, loader) as served:
-        last = {"many": 1099, "small": 11, "restarted": 20, "damaged": 0}
+        last = {"many": 1099, "small": 11, "restarted": 20, "damaged": 0, "widths": 1}
         last |= {kind: logs.STEPS[-1] for kind in ("directory", "tensorflow", "torch") if (logdir / kind).exists()}
         wait_for(f"the runs {last}", lambda: all(served.last_step(run) == step for run, step in last.items()))
         yield served

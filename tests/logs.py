@@ -20,6 +20,11 @@ STEPS = (0, 50, 100)
 NOT_FINITE = (1, 2, 3)  # sample, timestep and channel of a NaN; Inf beside it
 
 
+#: What the arrays route is asked for: a gradient with NaN and Inf in it, and an activation that is as small as can be.
+ARRAYS: dict[str, Any] = {"run": "directory", "layer": LAYER, "quantity": "output_gradient", "step": 50}
+SMALL_ARRAYS: dict[str, Any] = {"run": "small", "layer": "a/b", "quantity": "activation", "step": 11}
+
+
 def floats(seed: int, *shape: int) -> FloatArray:
     return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
 
@@ -56,6 +61,17 @@ def records(step: int, shift: float = 0.0) -> list[LayerRecord]:
 
 def small(step: int, shift: float = 0.0) -> LayerRecord:
     return LayerRecord("a/b", cell="rnn", units=3, sequences={"activation": floats(step, 1, 2, 3) + np.float32(shift)})
+
+
+def widths(step: int) -> LayerRecord:
+    """As an attention's scores: as many channels as the batch has timesteps."""
+    return LayerRecord("attention", sequences={"activation": floats(step, 1, 2, 3 + 2 * step)})
+
+
+def write_widths(directory: Path) -> None:
+    for step in (0, 1):
+        rnn_summary.write(widths(step), step, directory)
+    rnn_summary.close()
 
 
 def write(kind: str, directory: Path, shift: float, steps: list[int]) -> None:

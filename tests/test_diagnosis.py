@@ -112,6 +112,16 @@ def test_a_finding_that_comes_back_comes_again(tmp_path: Path) -> None:
     assert second > 44
 
 
+def test_a_finding_that_fails_to_hold_at_one_step_is_not_new_at_the_next(tmp_path: Path) -> None:
+    found: list[Finding] = []
+    gone = np.full((3, 20, 8), 0.3, np.float32)
+    for step in range(50):
+        one = healthy() if step in {30, 41} else changed(healthy(), activation=gone)
+        rnn_summary.write(one, step, tmp_path, on_finding=found.append)
+        rnn_summary.flush(tmp_path, on_finding=found.append)
+    assert [(one.fault, one.since) for one in found] == [("dead_units", 0)]
+
+
 def test_a_run_that_starts_over_forgets(tmp_path: Path) -> None:
     found: list[Finding] = []
     for _ in range(2):

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -190,6 +191,46 @@ def test_closing_is_final_until_the_next_write(tmp_path: Path) -> None:
     assert len(event_files(tmp_path)) == 2
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_logs_that_were_cleared_are_begun_anew(tmp_path: Path, closed: bool) -> None:
+    run_directory, other = tmp_path / "run", tmp_path / "other"
+    for step in range(5):
+        rnn_summary.write(record(), step, run_directory)
+        rnn_summary.write(record(), step, other)
+    if closed:
+        rnn_summary.close()
+    else:
+        rnn_summary.flush()
+    shutil.rmtree(run_directory)
+    for step in range(3):  # as in a notebook, whose process goes on
+        rnn_summary.write(record(), step, run_directory)
+    assert steps_in(run_directory) == [0, 1, 2]
+    # TensorBoard may have read what was deleted.
+    assert restarts_in(event_files(run_directory)[0]) == [0, 0]
+    assert steps_in(other) == [0, 1, 2, 3, 4]
+
+
+def test_a_file_that_was_moved_away_is_followed_by_another(tmp_path: Path) -> None:
+    rnn_summary.write(record(), 0, tmp_path / "run")
+    rnn_summary.flush()
+    (tmp_path / "run").rename(tmp_path / "first")
+    rnn_summary.write(record(), 0, tmp_path / "run")
+    assert steps_in(tmp_path / "run") == steps_in(tmp_path / "first") == [0]
+
+
+def test_where_nothing_can_take_the_place_of_a_deleted_file_training_goes_on(tmp_path: Path) -> None:
+    rnn_summary.write(record(), 0, tmp_path / "disk" / "run")
+    rnn_summary.flush()
+    shutil.rmtree(tmp_path / "disk")
+    (tmp_path / "disk").touch()
+    for step in (1, 2):
+        with pytest.warns(RuntimeWarning, match=r"was deleted or moved, .* steps are lost: .*Not a directory"):
+            assert rnn_summary.write(record(), step, tmp_path / "disk" / "run")
+    (tmp_path / "disk").unlink()
+    rnn_summary.write(record(), 3, tmp_path / "disk" / "run")
+    assert steps_in(tmp_path / "disk" / "run") == [3]
+
+
 def test_many_files_of_one_second_sort_by_age(tmp_path: Path) -> None:
     paths = []
     for step in range(12):
@@ -230,14 +271,14 @@ for step in {steps}:
     def test_of_a_job_in_another_process(self, tmp_path: Path) -> None:
         self.job(tmp_path, 0, 10, 20)
         self.job(tmp_path, 10, 20)
-        assert list(map(restarts_in, event_files(tmp_path))) == [[], [10, 10]]
+        assert list(map(restarts_in, event_files(tmp_path))) == [[0, 0], [10, 10]]
         assert steps_in(tmp_path) == [0, 10, 20, 10, 20]
 
     def test_of_a_loop_in_this_process(self, tmp_path: Path) -> None:
         for step in (0, 10, 20, 10, 20, 20, 30, 0):
             rnn_summary.write([record(name="a"), record(name="b")], step, tmp_path)
         rnn_summary.flush()
-        assert restarts_in(event_files(tmp_path)[0]) == [10, 10, 20, 20, 0, 0]
+        assert restarts_in(event_files(tmp_path)[0]) == [0, 0, 10, 10, 20, 20, 0, 0]
 
     def test_there_is_none_in_steps_of_several_layers_in_turn(self, tmp_path: Path) -> None:
         for name, step in [("a", 0), ("b", 0), ("a", 10), ("b", 5), ("b", 10), ("a", 20)]:
@@ -245,7 +286,7 @@ for step in {steps}:
         for step in range(3):  # one model after the other
             rnn_summary.write(record(name="c"), step, tmp_path)
             rnn_summary.close()
-        assert [restarts_in(path) for path in event_files(tmp_path)] == [[], [], []]
+        assert [restarts_in(path) for path in event_files(tmp_path)] == [[0, 0], [], []]
 
     def test_where_others_write_their_data_is_not_touched(self, tmp_path: Path) -> None:
         self.job(tmp_path, 0, 10)
@@ -253,4 +294,4 @@ for step in {steps}:
         with pytest.warns(UserWarning, match="another writer"):
             rnn_summary.write(record(), 0, tmp_path)
         rnn_summary.close()
-        assert not any(map(restarts_in, event_files(tmp_path)))
+        assert restarts_in(event_files(tmp_path)[-1]) == []

@@ -29,7 +29,7 @@ def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "encoder",
             cell="lstm",
             units=3,
-            sequences={"output_gradient": floats(step, 4, 7, 3)},
+            sequences={"output_gradient": floats(step, 4, 7, 3), "bptt_gradient": floats(step + 1, 4, 7, 3)},
             weights={"forward": {"kernel": floats(1, 2, 12)}},
         )
         rnn_summary.write(record, step, "logs/lstm")
@@ -47,7 +47,7 @@ def test_reading() -> None:
     assert (names["kernel"] == floats(1, 2, 12)).all()
     reach = run(snippet_with("reach ="), rnn_summary=rnn_summary)
     assert reach["steps"] == [0, 50]
-    wanted = [np.sqrt((floats(step, 4, 7, 3).astype(float) ** 2).sum(axis=2)).mean(axis=0) for step in (0, 50)]
+    wanted = [np.sqrt((floats(step + 1, 4, 7, 3).astype(float) ** 2).sum(axis=2)).mean(axis=0) for step in (0, 50)]
     assert reach["reach"] == pytest.approx(np.array(wanted), rel=1e-5)
 
 

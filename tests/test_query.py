@@ -186,6 +186,21 @@ def test_the_listing_reads_nothing() -> None:
     assert source.taken() == {"list_runs": 1, "list_tensors": 1, "list_blob_sequences": 1}
 
 
+def test_no_more_summaries_are_asked_for_than_one_answer_can_hold() -> None:
+    source = Provider(3)
+    read = source.read_tensors
+    asked: list[int] = []
+
+    def counted(*given: Any, **options: Any) -> Any:
+        asked.append(options["downsample"])
+        return read(*given, **options)
+
+    source.read_tensors = counted  # type: ignore[method-assign]
+    rnn_data(source).summaries(None, "", SERIES)
+    # TensorBoard's data server answers with 256 MB at most; a light summary of many gates has 20 KB.
+    assert [most * 20_000 < 256 * 2**20 for most in asked] == [True]
+
+
 @pytest.mark.parametrize("error", [errors.NotFoundError("gone"), KeyError("run"), IndexError(3), TypeError("scalar")])
 def test_a_blob_that_is_gone_is_missing_and_the_others_are_answered(error: Exception) -> None:
     source = Provider(1, LARGE)

@@ -163,6 +163,13 @@ def test_wrong_sizes_to_describe(given: dict[str, Any], error: type[Exception], 
         rnn_summary.describe(object(), **given)
 
 
+def test_a_keras_model_on_pytorch_takes_no_grad_scaler() -> None:
+    module = type("Module", (), {"__module__": "torch.nn"})
+    model = type("Model", (module,), {"__module__": "keras.src.models.model"})
+    with pytest.raises(TypeError, match="grad_scaler: expected only with a PyTorch model"):
+        rnn_summary.attach(model(), grad_scaler=object())
+
+
 @pytest.mark.torch
 def test_only_a_keras_optimizer_says_how_to_clip() -> None:
     torch = pytest.importorskip("torch")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,25 @@ def test_a_step_that_is_written_again_while_tensorboard_runs(board: TensorBoard,
     ((array,), _) = decoded(after)
     assert np.array_equal(array.values, logs.small(2, 100.0).sequences["activation"][0])
     assert board.get("arrays", **wanted, etag=before.headers["etag"]).status == 200
+
+
+def test_a_run_that_is_deleted_and_written_anew_while_tensorboard_runs(board: TensorBoard, logdir: Path) -> None:
+    if board.loader == "python" and not importlib.util.find_spec("tensorflow"):
+        pytest.skip("without TensorFlow TensorBoard's Python loader never leaves a file that was deleted")
+    run = f"written anew, {board.loader}"
+    logs.write_small(logdir / run, range(3))
+    wait_for(run, lambda: board.last_step(run) == 2)
+    wanted: dict[str, Any] = {"run": run, "layer": "a/b", "quantity": "activation", "step": 1}
+    before = wait_for("arrays", lambda: (found := board.get("arrays", **wanted)).status == 200 and found)
+
+    shutil.rmtree(logdir / run)
+    logs.write_small(logdir / run, range(2), shift=100.0)
+    wait_for("the new steps alone", lambda: board.last_step(run) == 1)
+    series = board.series(run, "a/b", "activation")
+    assert series["steps"] == series["array_steps"] == [0, 1]
+    after = board.get("arrays", **wanted, etag=before.headers["etag"])
+    ((array,), _) = decoded(after)
+    assert np.array_equal(array.values, logs.small(1, 100.0).sequences["activation"][0])
 
 
 def test_the_default_caps(board: TensorBoard) -> None:

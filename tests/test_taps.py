@@ -112,9 +112,12 @@ def test_write_does_nothing_between_the_steps(tmp_path: Path) -> None:
 
 
 def test_nothing_is_made_on_disk_before_the_first_write(tmp_path: Path) -> None:
+    """Of the processes of a distributed training, most never write."""
     taps = FakeTaps(every=10)
-    assert not rnn_summary.write(taps, 3, tmp_path / "run")
-    assert not (tmp_path / "run").exists()
+    for on_finding in (None, print):
+        assert not rnn_summary.write(taps, 3, tmp_path / "run", on_finding=on_finding)
+        rnn_summary.flush(tmp_path / "run", on_finding=on_finding)
+        assert not (tmp_path / "run").exists()
 
 
 def test_taps_are_taken_off_after_an_error() -> None:

@@ -118,6 +118,7 @@ class FitCallback:
         self._taps: Any = None  # the backend's taps, which also say whether they are armed
         self._probe: Any = None
         self._finalizer: Any = None
+        self._has_begun = False  # the first epoch
         self._next_step = 0
         self._epoch_start = 0
 
@@ -126,12 +127,16 @@ class FitCallback:
         self._stop()
         self._findings.stopped_by = None
         self._framework = cast("FitModule", frameworks.capture_module(self.model))
-        self._next_step = self._framework.batches_trained(self.model)
+        self._has_begun = False
         picked = keras_layers.find(self.model, self._layers)
         self._safely(self._start, picked)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Notes the step at which the epoch begins."""
+        if not self._has_begun:  # not as `fit` begins: another callback may restore an earlier training there
+            self._has_begun = True
+            self._next_step = self._framework.batches_trained(self.model)
+            (self._schedule if self._taps is None else self._taps.schedule).start(self._next_step)
         self._epoch_start = self._next_step
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
@@ -182,7 +187,6 @@ class FitCallback:
     def _start(self, picked: list[keras_layers.RecordedLayer]) -> None:
         self._schedule = taps.Schedule(self._every)
         if self._probe_batch is not None:
-            self._schedule.start(self._next_step)
             self._probe = self._framework.fit_probe(self.model, picked, self._probe_batch, self._derivation)
             return
         self._taps = self._framework.fit_taps(
@@ -193,7 +197,6 @@ class FitCallback:
             quantities=self._quantities,
             bptt=self._bptt,
         )
-        self._taps.schedule.start(self._next_step)
         self._finalizer = weakref.finalize(self, self._taps.detach)
         self._finalizer.atexit = False
 
@@ -242,14 +245,16 @@ class FitCallback:
             warnings.warn(f"rnn_summary: nothing more is written of this training: {error!r}.", stacklevel=3)
 
 
-def detaching(train_function: Callable[..., Any], tapped: taps.Taps) -> Callable[..., Any]:
-    """`train_function`, taking the taps off when it raises."""
+def detaching(
+    train_function: Callable[..., Any], tapped: taps.Taps, end_of_data: tuple[type[Exception], ...]
+) -> Callable[..., Any]:
+    """`train_function`, taking the taps off when it raises anything but what ends an epoch."""
 
     @functools.wraps(train_function)
     def guarded(*arguments: Any) -> Any:
         try:
             return train_function(*arguments)
-        except StopIteration:  # the end of an epoch
+        except end_of_data:
             raise
         except BaseException:
             tapped.detach()
@@ -265,11 +270,19 @@ def _checked_probe(probe: Sequence[Any] | None) -> tuple[Any, Any, Any] | None:
         raise TypeError(f"probe: expected a tuple (x, y) or (x, y, sample_weight), got {type(probe).__name__}.")
     if len(probe) not in _PROBE_LENGTHS:
         raise ValueError(f"probe: expected (x, y) or (x, y, sample_weight), got {len(probe)} items.")
-    lengths = {len(array) for part in probe if part is not None for array in _arrays(part)}
+    lengths = {_samples(array) for part in probe for array in _arrays(part)}
     if len(lengths) > 1:
         raise ValueError(f"probe: expected as many samples in each of its arrays, got {sorted(lengths)}.")
     x, y, *rest = probe
     return x, y, rest[0] if rest else None
+
+
+def _samples(array: Any) -> int:
+    try:
+        return len(array)
+    except TypeError:
+        got = type(array).__name__
+        raise TypeError(f"probe: expected arrays with samples along their first axis, got {got} among them.") from None
 
 
 def _arrays(part: Any) -> Iterator[Any]:

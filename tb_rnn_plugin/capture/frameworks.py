@@ -59,13 +59,18 @@ def capture_module(model: object) -> CaptureModule:
     Raises:
         TypeError: If the model is of no known framework.
     """
-    for framework, module in _CAPTURE_MODULES.items():
-        if is_from(model, framework):
-            return cast("CaptureModule", importlib.import_module(module))
-    raise TypeError(
-        f"model: expected a model of one of {', '.join(_CAPTURE_MODULES)}, "
-        f"got {type(model).__module__}.{type(model).__qualname__}."
-    )
+    framework = framework_of(model)
+    if framework is None:
+        raise TypeError(
+            f"model: expected a model of one of {', '.join(_CAPTURE_MODULES)}, "
+            f"got {type(model).__module__}.{type(model).__qualname__}."
+        )
+    return cast("CaptureModule", importlib.import_module(_CAPTURE_MODULES[framework]))
+
+
+def framework_of(model: object) -> str | None:
+    """The package by whose means a model is captured, if there is one; of a Keras model on PyTorch that is Keras."""
+    return next((framework for framework in _CAPTURE_MODULES if is_from(model, framework)), None)
 
 
 def is_from(model: object, framework: str) -> bool:

@@ -103,7 +103,7 @@ def _without_reach(history: LayerHistory) -> str:
     if bptt is not None:
         if bptt.timesteps <= 1:
             return "there is one timestep only."
-        return "the gradient is zero, or not finite, at every timestep."
+        return "the gradient is zero at every timestep, or not finite at some."
     if not history.layer.cell:
         return "only recurrent layers have a gradient through time."
     return (

@@ -63,7 +63,8 @@ KINDS: Mapping[str, MeasureKind] = MappingProxyType(
             "gradient horizon",
             "timesteps",
             "How many timesteps back the gradient reaches before it falls below 1% of its largest norm.",
-            "Long, whatever the recurrence does, where every timestep has its own loss; short where the task is.",
+            "Long, whatever the recurrence does, where every timestep has its own loss; short where the task is, or "
+            "where another layer remembers.",
         ),
         VANISHED_TIMESTEPS: MeasureKind(
             "vanished timesteps",
@@ -117,7 +118,7 @@ KINDS: Mapping[str, MeasureKind] = MappingProxyType(
             "gates shut",
             "share",
             "The share of units whose gate stays below 0.1 almost always.",
-            "Padded timesteps count like any others.",
+            "Of the samples that are kept, which may be untypical.",
         ),
         SATURATED_HIGH: MeasureKind(
             "gates open",
@@ -129,7 +130,7 @@ KINDS: Mapping[str, MeasureKind] = MappingProxyType(
             "gates saturated",
             "share",
             "The share of units whose gate is below 0.1 or above 0.9 almost always.",
-            "An open forget gate is what a long memory needs; padded timesteps count like any others.",
+            "An open forget gate is what a long memory needs.",
         ),
         TIMESCALE: MeasureKind(
             "memory timescale",
@@ -189,7 +190,7 @@ KINDS: Mapping[str, MeasureKind] = MappingProxyType(
             "correlation",
             "number",
             "The mean |correlation| of two units: 0 when all are independent of each other.",
-            "Few timesteps that follow each other make units look alike that are not.",
+            "Few timesteps that follow each other, or padding, make units look alike that are not.",
         ),
         EFFECTIVE_RANK: MeasureKind(
             "effective rank",

@@ -35,6 +35,11 @@ Steps: TypeAlias = npt.NDArray[np.int64]
 # What holds may fail to hold at one step in ten, as any measure of a single batch does.
 _FAILING = 0.1
 
+# From here on three digits round to 1000, which they write as 1e+03.
+_THREE_DIGITS = 999.5
+# What two places behind the point can still tell from nothing, and from all.
+_LEAST_SHARE = 1e-4
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -223,7 +228,7 @@ def events(happened: npt.NDArray[np.bool_], steps: Steps, series: Series, persis
 
 def number(value: float) -> str:
     """A number in two or three digits, as a sentence has it."""
-    if value != 0 and not 1e-2 <= abs(value) < 1e4:
+    if value != 0 and not 1e-2 <= abs(value) < _THREE_DIGITS:
         mantissa, _, exponent = f"{value:.1e}".partition("e")
         return f"{mantissa}e{int(exponent)}"
     return f"{value:.3g}"
@@ -231,8 +236,10 @@ def number(value: float) -> str:
 
 def percent(share: float) -> str:
     """A share in percent: never 0% of what is more than nothing, never 100% of what is less than all."""
+    if 0 < share < _LEAST_SHARE:
+        return f"<{_LEAST_SHARE:.2%}"
     if 0 < share < 0.005 or 0.995 < share < 1:
-        return f"{share:.2%}"
+        return f"{min(share, 1 - _LEAST_SHARE):.2%}"
     return f"{share:.0%}"
 
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tb_rnn_plugin.diagnostics.padding import acting
+
 #: Blocks of a cell's weights that are no gates from 0 to 1: their values are squashed by tanh.
 NOT_GATES = frozenset({"cell", "candidate"})
 
@@ -32,16 +34,19 @@ def saturation(gate: npt.NDArray[np.float32], low: float, high: float) -> Satura
     """The share of time and samples at which each unit's gate is < low, and > high.
 
     Args:
-        gate: (samples, timesteps, units), values from 0 to 1. NaN counts as neither.
+        gate: (samples, timesteps, units), values from 0 to 1. NaN counts as neither; 0 in all units where a timestep
+            was left out, as padding is: it does not count.
         low: 0.1 in Karpathy et al.
         high: 0.9 in Karpathy et al.
 
     Returns:
         Both (units,), from 0 to 1.
     """
-    times = gate.shape[0] * gate.shape[1]
+    there = acting(gate)
+    times = np.count_nonzero(there)
     return Saturation(
-        np.count_nonzero(gate < low, axis=(0, 1)) / times, np.count_nonzero(gate > high, axis=(0, 1)) / times
+        np.count_nonzero((gate < low) & there[:, :, None], axis=(0, 1)) / times,
+        np.count_nonzero((gate > high) & there[:, :, None], axis=(0, 1)) / times,
     )
 
 

@@ -124,7 +124,11 @@ def first_over_last(profile: Floats) -> Floats:
         return _where_known(profile, profile[..., 0] / last)
 
 
-def growth(total: npt.NDArray[np.floating], direct: npt.NDArray[np.floating]) -> float:
+def growth(
+    total: npt.NDArray[np.floating],
+    direct: npt.NDArray[np.floating],
+    at_cell_state: npt.NDArray[np.floating] | None = None,
+) -> float:
     """Max ‖dL/dh_t‖ / Σ ‖∂L/∂y_t‖: by how much a recurrence amplifies what arrives at it, on the way back in time.
 
     dL/dh_t is the sum of what arrives at t and later, each taken back by a product of Jacobians: by the triangle
@@ -134,6 +138,7 @@ def growth(total: npt.NDArray[np.floating], direct: npt.NDArray[np.floating]) ->
     Args:
         total: dL/dh_t, (samples, timesteps, units).
         direct: ∂L/∂y_t of the same samples, (samples, timesteps or 1, units).
+        at_cell_state: What arrives at an LSTM's last c_t, (samples, units): it is added to the sum; None for nothing.
 
     Returns:
         Both taken as the mean over samples; NaN or Inf where a gradient is, or nothing arrives directly.
@@ -141,4 +146,6 @@ def growth(total: npt.NDArray[np.floating], direct: npt.NDArray[np.floating]) ->
     with np.errstate(all="ignore"):
         largest = np.linalg.norm(total.astype(np.float64), axis=-1).max(axis=-1).mean()
         arrived = np.linalg.norm(direct.astype(np.float64), axis=-1).sum(axis=-1).mean()
+        if at_cell_state is not None:
+            arrived += np.linalg.norm(at_cell_state.astype(np.float64), axis=-1).mean()
         return float(largest / arrived)

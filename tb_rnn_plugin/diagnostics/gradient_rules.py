@@ -1,6 +1,5 @@
 """When a gradient is said to vanish or to explode."""
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -23,6 +22,8 @@ from tb_rnn_plugin.diagnostics.finding import (
 from tb_rnn_plugin.diagnostics.histories import LayerHistory, Series
 from tb_rnn_plugin.diagnostics.thresholds import Thresholds
 
+# The loss, which would tell, is in no layer's history.
+_NO_FAULT = "A fault only if the loss stalls; else another layer remembers, or the task needs no more."
 _LONGER_MEMORY = {
     "lstm": "What usually helps: a forget bias of 1 or more (about ln T for T timesteps), shorter sequences, a loss at "
     "more timesteps.",
@@ -36,7 +37,7 @@ _LONGER_MEMORY = {
 def vanishing(history: LayerHistory, thresholds: Thresholds) -> Iterator[Finding]:
     """The gradient reaches over a small share of the timesteps; or it is tiny at most of them, which is a note."""
     layer = history.layer
-    advice = _LONGER_MEMORY.get(layer.cell, _LONGER_MEMORY["rnn"])
+    advice = f"{_NO_FAULT} {_LONGER_MEMORY.get(layer.cell, _LONGER_MEMORY['rnn'])}"
     for key, steps, series in history.series(names.GRADIENT_HORIZON):
         found = _short(steps, series, thresholds)
         if found is None or found.stretch.of is None:
@@ -121,18 +122,18 @@ def exploding(history: LayerHistory, thresholds: Thresholds) -> Iterator[Finding
         stretch = events(jumped, steps, series, thresholds.persistence)
         if stretch is not None:
             # A net that begins to learn has a gradient ten or twenty times what it was, and is well.
-            orders = math.log(stretch.value) / math.log(thresholds.exploding_factor)
+            factor = thresholds.exploding_factor
             yield Finding.at(
                 layer.name,
                 key,
                 stretch,
-                severity="error" if orders > 3 else "warning" if orders > 2 else "note",
+                severity="error" if stretch.value > factor**3 else "warning" if stretch.value > factor**2 else "note",
                 fault="exploding",
-                threshold=("exploding_factor", thresholds.exploding_factor),
+                threshold=("exploding_factor", factor),
                 sentence=f"{placed(key.direction, layer.directions)}the gradient of the weights was "
                 f"{number(stretch.value)} times its running median {times(stretch)}",
                 explanation=f"Of the median of up to {thresholds.exploding_window:.0f} steps before; more than "
-                f"{number(thresholds.exploding_factor)} times is reported where the norm is above "
+                f"{number(factor)} times is reported where the norm is above "
                 f"{number(thresholds.exploding_norm)}, and from the square of that on it is a warning.",
                 advice="What usually helps: clipping the gradient's norm, a lower learning rate, a warm-up.",
                 view="histograms",

@@ -61,7 +61,7 @@ class QuantityHistory:
         quantity: Its name.
         steps: The training steps.
         timesteps: Of a sequence, at the last step; 0 for matrices.
-        timesteps_used: At how many of them, at the last step, anything is not zero.
+        points_used: Of its profile, at the last step, at how many points anything is not zero.
         series: The measures.
         nonfinite: The index of the first step with NaN or Inf, and where they were then; None where there are none.
     """
@@ -69,7 +69,7 @@ class QuantityHistory:
     quantity: str
     steps: npt.NDArray[np.int64]
     timesteps: int
-    timesteps_used: int
+    points_used: int
     series: Mapping[MeasureKey, Series]
     nonfinite: tuple[int, tuple[NonfiniteBlock, ...]] | None
 
@@ -121,7 +121,7 @@ def quantity_history(
         quantity=quantity,
         steps=np.asarray(steps, np.int64),
         timesteps=summaries[-1].shape[1] if summaries and len(summaries[-1].shape) > 1 else 0,
-        timesteps_used=_timesteps_used(summaries[-1]) if summaries else 0,
+        points_used=_points_used(summaries[-1]) if summaries else 0,
         series=table.series(),
         nonfinite=nonfinite,
     )
@@ -133,10 +133,8 @@ def update_ratio_of_a_step(measure: Measure) -> float:
     return measure.value / max(measure.count, 1)
 
 
-def _timesteps_used(summary: QuantitySummary) -> int:
-    return max(
-        (profile.mean_block * sum(norm != 0 for norm in profile.mean) for profile in summary.profiles), default=0
-    )
+def _points_used(summary: QuantitySummary) -> int:
+    return max((sum(norm != 0 for norm in profile.mean) for profile in summary.profiles), default=0)
 
 
 def with_jumps(history: QuantityHistory, thresholds: Thresholds) -> QuantityHistory:
@@ -222,16 +220,18 @@ def _add_profiles(
     table: _Table, layer: Layer, quantity: str, summaries: Sequence[QuantitySummary], thresholds: Thresholds
 ) -> None:
     """Everything that the profile of a gradient says, of all steps with profiles of the same length at once."""
-    alike: dict[tuple[str, int, int, int], tuple[list[int], list[Floats]]] = {}
+    alike: dict[tuple[str, int, int, int, int], tuple[list[int], list[Floats]]] = {}
     for place, summary in enumerate(summaries):
         units = summary.shape[-1] // max(len(layer.directions), 1) if summary.shape else 0
-        for profile in summary.profiles:
-            if len(profile.mean) > 1 and units:
-                kind = (profile.direction, profile.mean_block, profile.timesteps, units)
+        norms = [np.array(profile.mean, np.float64) for profile in summary.profiles]
+        reached = _points_reached(layer, norms)
+        for profile, row in zip(summary.profiles, norms, strict=True):
+            if row.size > 1 and units:
+                kind = (profile.direction, profile.mean_block, profile.timesteps, units, row[:reached].size)
                 places, rows = alike.setdefault(kind, ([], []))
                 places.append(place)
-                rows.append(np.array(profile.mean, np.float64))
-    for (direction, block, timesteps, units), (places, rows) in alike.items():
+                rows.append(row[:reached])
+    for (direction, block, timesteps, units, _), (places, rows) in alike.items():
         in_order = np.stack(rows)
         if direction == cells.BACKWARD:
             in_order = in_order[:, ::-1]
@@ -254,3 +254,14 @@ def _add_profiles(
             (names.FIRST_OVER_LAST, gradient_profile.first_over_last(in_order), nothing),
         ):
             table.column(MeasureKey(name, quantity, direction))[:, places] = values, whole, nothing
+
+
+def _points_reached(layer: Layer, norms: Sequence[Floats]) -> int | None:
+    """How many points there are up to the last one that a gradient reaches in any direction; None for all of them.
+
+    Behind it is no loss of any sample: the padding of packed sequences, say, with which a backward direction begins. By
+    itself such a direction does not tell, since where its gradient has vanished it is zero as well.
+    """
+    if cells.FORWARD not in layer.directions:
+        return None
+    return max((int(np.flatnonzero(of_direction).max(initial=-1)) + 1 for of_direction in norms), default=0) or None

@@ -66,7 +66,7 @@ def judge(histories: Sequence[LayerHistory], thresholds: Thresholds, run: str = 
         thresholds: What divides the sick from the healthy.
         run: The run's name, which its findings bear.
     """
-    found = list(nonfinite(histories))
+    found = list(nonfinite(histories, thresholds))
     for history in histories:
         for rule in _RULES:
             found.extend(_worst_of_each_fault(list(rule(history, thresholds))))

@@ -21,7 +21,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._layers: dict[str, tuple[Layer, dict[str, _GrowingHistory]]] = {}
-        self._known: dict[tuple[str, ...], int] = {}
+        self._known: dict[tuple[str, ...], Finding] = {}
         self._new: deque[Finding] = deque()
         self._last_step = -1
 
@@ -36,20 +36,21 @@ class Watch:
         quantities.setdefault(history.quantity, _GrowingHistory(history.quantity)).append(history)
 
     def judge(self, thresholds: Thresholds) -> None:
-        """Judges what was observed, and keeps for `take` what was not so, or not so grave, the last time."""
+        """Judges what was observed, and keeps for `take` what was not so before, or not so grave.
+
+        What fails to hold at a single step, and goes on at the next, is not new then.
+        """
         histories = [
             LayerHistory(layer, {name: growing.history(thresholds) for name, growing in quantities.items()})
             for layer, quantities in sorted(self._layers.values(), key=lambda known: known[0].position)
         ]
         found = {finding.place: finding for finding in reversed(judge(histories, thresholds))}
-        graver = SEVERITIES.index("warning")
-        current = {place: SEVERITIES.index(finding.severity) for place, finding in found.items()}
         self._new.extend(
-            found[place]
-            for place, severity in reversed(current.items())
-            if severity >= graver and severity > self._known.get(place, -1)
+            finding
+            for place, finding in reversed(found.items())
+            if finding.severity != "note" and _is_new(finding, self._known.get(place))
         )
-        self._known = current
+        self._known.update(found)
 
     def take(self) -> list[Finding]:
         """What was newly found since the last call: warnings and errors, worst first."""
@@ -59,13 +60,20 @@ class Watch:
         return taken
 
 
+def _is_new(finding: Finding, before: Finding | None) -> bool:
+    """Whether it was not found before, or has become graver, or is another stretch of steps than that was."""
+    if before is None or finding.since > before.until:
+        return True
+    return SEVERITIES.index(finding.severity) > SEVERITIES.index(before.severity)
+
+
 class _GrowingHistory:
     """A QuantityHistory that steps are added to."""
 
     def __init__(self, quantity: str) -> None:
         self._quantity = quantity
         self._steps: list[int] = []
-        self._timesteps = self._timesteps_used = 0
+        self._timesteps = self._points_used = 0
         self._columns: dict[MeasureKey, list[tuple[float, float, float]]] = {}
         self._nonfinite: tuple[int, int | None, tuple[NonfiniteBlock, ...]] | None = None
 
@@ -73,7 +81,7 @@ class _GrowingHistory:
         step = int(history.steps[-1])
         if self._nonfinite is None and history.nonfinite is not None:
             self._nonfinite = step, self._steps[-1] if self._steps else None, history.nonfinite[1]
-        self._timesteps, self._timesteps_used = history.timesteps, history.timesteps_used
+        self._timesteps, self._points_used = history.timesteps, history.points_used
         for key, series in history.series.items():
             if key.measure != names.GRADIENT_JUMP:  # which takes all steps
                 column = self._columns.setdefault(key, [])
@@ -110,7 +118,7 @@ class _GrowingHistory:
             quantity=self._quantity,
             steps=np.array(self._steps, np.int64),
             timesteps=self._timesteps,
-            timesteps_used=self._timesteps_used,
+            points_used=self._points_used,
             series=series,
             nonfinite=nonfinite,
         )

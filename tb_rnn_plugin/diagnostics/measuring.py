@@ -65,7 +65,8 @@ class Measuring:
             found = self._of_gate(record, quantity, samples, thresholds)
         else:
             return []
-        return [measure for measure in found if np.isfinite(measure.value)]
+        with np.errstate(all="ignore"):  # a signalling NaN is no news, nor what a net that diverges overflows
+            return [measure for measure in found if np.isfinite(measure.value)]
 
     def _of_activation(self, record: LayerRecord, samples: int | None, thresholds: Thresholds) -> Iterator[Measure]:
         for direction in record.directions:
@@ -186,7 +187,10 @@ def _of_gradient_through_time(record: LayerRecord) -> Iterator[Measure]:
     for direction in record.directions:
         total = record.sequences[BPTT_GRADIENT][:, :, record.channels(direction, BPTT_GRADIENT)]
         arrived = direct[: len(total), :, record.channels(direction, OUTPUT_GRADIENT)]
-        yield Measure(name=names.GROWTH, direction=direction, value=growth(total, arrived), count=len(total))
+        half = record.recurrence.halves.get(direction) if record.recurrence else None
+        at_states = half.state_gradients if half else ()  # that of the last h_t is in the output gradient
+        value = growth(total, arrived, *at_states[1:])
+        yield Measure(name=names.GROWTH, direction=direction, value=value, count=len(total))
 
 
 def _representation(activation: FloatArray, direction: str) -> list[Measure]:
@@ -219,11 +223,10 @@ def _spectral_radius(block: FloatArray, direction: str, gate: str) -> list[Measu
 
 
 def _of_matrix(weights: FloatArray, direction: str, matrix: str, thresholds: Thresholds) -> list[Measure]:
-    with np.errstate(invalid="ignore"):  # a signalling NaN is no news
-        values = (
-            (names.DEAD_WEIGHTS, count_dead(weights, thresholds.dead_weight), thresholds.dead_weight),
-            (names.LARGE_WEIGHTS, count_large(weights, thresholds.large_weight), thresholds.large_weight),
-        )
+    values = (
+        (names.DEAD_WEIGHTS, count_dead(weights, thresholds.dead_weight), thresholds.dead_weight),
+        (names.LARGE_WEIGHTS, count_large(weights, thresholds.large_weight), thresholds.large_weight),
+    )
     return [
         Measure(name=name, direction=direction, matrix=matrix, value=value, count=weights.size, threshold=threshold)
         for name, value, threshold in values

@@ -6,6 +6,8 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from tb_rnn_plugin.diagnostics.padding import acting
+
 #: The gate by which the state of each cell is multiplied from one timestep to the next.
 KEEP_GATES: Mapping[str, str] = MappingProxyType({"lstm": "forget", "gru": "update"})
 
@@ -24,7 +26,7 @@ def timescale(keep: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     Returns:
         (units,), in timesteps, from 1 on; Inf where the gate is 1.
     """
-    of_units = np.ascontiguousarray(keep[_acting(keep)].T)  # numpy sorts rows twice as fast as columns
+    of_units = np.ascontiguousarray(keep[acting(keep)].T)  # numpy sorts rows twice as fast as columns
     middle = np.median(of_units, axis=1).astype(np.float64)
     with np.errstate(divide="ignore"):
         return 1 / (1 - middle)
@@ -41,15 +43,9 @@ def cell_path(keep: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         (samples, timesteps, units); 1 at the last timestep.
     """
     left = np.ones(keep.shape)
-    held = np.where(_acting(keep)[:, :, None], keep, 1)
+    held = np.where(acting(keep)[:, :, None], keep, 1)
     left[:, :-1] = np.cumprod(held[:, :0:-1], axis=1, dtype=np.float64)[:, ::-1]
     return left
-
-
-def _acting(keep: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """At which timesteps of which samples the gate was there at all; a gate that is 0 throughout is."""
-    there = np.asarray(keep.any(axis=-1))
-    return there if there.any() else ~there
 
 
 def cell_path_horizon(keep: npt.NDArray[np.float32], share: float) -> npt.NDArray[np.float64]:
@@ -61,7 +57,8 @@ def cell_path_horizon(keep: npt.NDArray[np.float32], share: float) -> npt.NDArra
         share: Of the state.
 
     Returns:
-        (units,), in timesteps.
+        (units,), in timesteps; NaN where the gate is.
     """
-    lags = np.count_nonzero(cell_path(keep) >= share, axis=1) - 1
+    path = cell_path(keep)
+    lags = np.where(np.isnan(path).any(axis=1), np.nan, np.count_nonzero(path >= share, axis=1) - 1)
     return np.asarray(np.median(lags, axis=0), np.float64)

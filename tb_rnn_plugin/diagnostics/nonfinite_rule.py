@@ -4,10 +4,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from tb_rnn_plugin import cells
 from tb_rnn_plugin.diagnostics import catalogue as names
+from tb_rnn_plugin.diagnostics.catalogue import MeasureKey
 from tb_rnn_plugin.diagnostics.finding import Finding, View, percent
 from tb_rnn_plugin.diagnostics.histories import LayerHistory, NonfiniteBlock, QuantityHistory
+from tb_rnn_plugin.diagnostics.thresholds import Thresholds
 from tb_rnn_plugin.quantity_names import (
     ACTIVATION,
     BPTT_GRADIENT,
@@ -35,6 +39,13 @@ _ORDER = (*_FORWARD, "other", *_BACKWARD)
 _END = sys.maxsize
 
 
+_ADVICE = (
+    "a lower learning rate, clipping the gradient's norm, a look at that step's batch, and at divisions, logarithms "
+    "and square roots before this place."
+)
+_NOTHING_WRONG = "Nothing is wrong where a loss scale leaves out the steps whose gradients overflow."
+
+
 class _Place(NamedTuple):
     """Compares as causes do: what comes first is the earlier one."""
 
@@ -46,8 +57,8 @@ class _Place(NamedTuple):
     order: int
 
 
-def nonfinite(histories: Sequence[LayerHistory]) -> Iterator[Finding]:
-    """The first place of the run with NaN or Inf: one finding, for all else follows from it."""
+def nonfinite(histories: Sequence[LayerHistory], thresholds: Thresholds) -> Iterator[Finding]:
+    """The first place of the run with NaN or Inf: one finding, for all else follows from it. Once over, a note."""
     found: list[tuple[_Place, LayerHistory, str, NonfiniteBlock, int]] = []
     for position, history in enumerate(histories):
         for quantity, of_quantity in history.quantities.items():
@@ -64,10 +75,14 @@ def nonfinite(histories: Sequence[LayerHistory]) -> Iterator[Finding]:
     place, history, quantity, block, index = min(found, key=lambda one: one[0])
     steps = history.quantities[quantity].steps
     clean_until = int(steps[index - 1]) if index else None
-    others = {(other.layer.name, name) for _, other, name, _, _ in found} - {(history.layer.name, quantity)}
+    lasts = {(one.layer.name, name): _last(one.quantities[name]) for _, one, name, _, _ in found}
+    until = max(last.step for last in lasts.values())
+    clean = min(last.clean for last in lasts.values())
+    is_over = clean >= thresholds.persistence
+    elsewhere = [at for at, last in lasts.items() if not last.clean and at != (history.layer.name, quantity)]
     kind = "NaN" if block.nan else "Inf"
     yield Finding(
-        severity="error",
+        severity="note" if is_over else "error",
         fault="nan",
         layer=history.layer.name,
         quantity=quantity,
@@ -77,18 +92,36 @@ def nonfinite(histories: Sequence[LayerHistory]) -> Iterator[Finding]:
         timestep=_timestep(quantity, block),
         since=place.step,
         clean_until=clean_until,
-        until=int(steps[-1]),
+        until=until,
         measure=names.NONFINITE,
         value=float(block.nan + block.inf),
         of=float(block.count),
-        sentence=f"{kind} since step {place.step}, first in {_where(quantity, block, history)}.",
+        sentence=f"{kind} {_when(place.step, until, clean)}, first in {_where(quantity, block, history)}.",
         explanation=f"{percent((block.nan + block.inf) / block.count)} of it then"
         + (f"; step {clean_until} was clean" if clean_until is not None else "")
-        + (f"; now in {len(others)} other place{'s' * (len(others) > 1)} too." if others else "."),
-        advice="What usually helps: a lower learning rate, clipping the gradient's norm, a look at that step's batch, "
-        "and at divisions, logarithms and square roots before this place.",
+        + (f"; now in {len(elsewhere)} other place{'s' * (len(elsewhere) > 1)}." if elsewhere else "."),
+        advice=f"{_NOTHING_WRONG} What helps otherwise: {_ADVICE}" if is_over else f"What usually helps: {_ADVICE}",
         view=_view(quantity),
     )
+
+
+class _Last(NamedTuple):
+    """The last step at which a quantity had NaN or Inf, and how many steps after it had none."""
+
+    step: int
+    clean: int
+
+
+def _last(history: QuantityHistory) -> _Last:
+    numbers = history.series[MeasureKey(names.NONFINITE, history.quantity)].values
+    last = int(np.flatnonzero(numbers > 0)[-1])
+    return _Last(int(history.steps[last]), numbers.size - 1 - last)
+
+
+def _when(since: int, until: int, clean: int) -> str:
+    if not clean:
+        return f"since step {since}"
+    return f"at step {since}" if since == until else f"from step {since} to step {until}"
 
 
 def _place(step: int, layer: int, history: QuantityHistory, block: NonfiniteBlock, order: int) -> _Place:

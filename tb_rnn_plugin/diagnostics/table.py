@@ -151,7 +151,7 @@ def _same(one: MeasureKey, other: MeasureKey) -> bool:
 def _direct_everywhere(history: LayerHistory) -> bool:
     """Whether every timestep may have a gradient of its own: then a long horizon does not show that any came back."""
     output = history.quantities.get(OUTPUT_GRADIENT)
-    return output is not None and output.timesteps_used > 1
+    return output is not None and output.points_used > 1
 
 
 def _text(key: MeasureKey, latest: float | None, of: float | None, count: float | None) -> str:

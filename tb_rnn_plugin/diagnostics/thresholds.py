@@ -47,7 +47,8 @@ class Thresholds:
     )
     exploding_factor: float = _threshold(
         10,
-        "A gradient norm of more than this many times its running median is a note; of its square, a warning.",
+        "A gradient norm of more than this many times its running median is a note; of its square, a warning; of its "
+        "cube, an error.",
         _OURS,
     )
     exploding_norm: float = _threshold(
@@ -55,7 +56,9 @@ class Thresholds:
         "A gradient norm below is never called exploding, however fast it rose: clipping would leave it alone.",
         _OURS,
     )
-    exploding_window: float = _threshold(50, "Of how many steps before the running median is.", _OURS)
+    exploding_window: float = _threshold(
+        50, "Of how many steps before the running median is; of fewer than five there is none.", _OURS
+    )
     fast_update: float = _threshold(
         0.2,
         "Weights that change by more than this share of their norm in a step say that steps are too large.",
@@ -107,7 +110,7 @@ class Thresholds:
 
         Raises:
             TypeError: If a threshold is not a number.
-            ValueError: If it is not a finite number above 0.
+            ValueError: If it is not a finite number above 0, or `horizon_share` is above 1.
         """
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -115,6 +118,8 @@ class Thresholds:
                 raise TypeError(f"{field.name}: expected a number, got {type(value).__name__}.")
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"{field.name}: expected a finite number above 0, got {value!r}.")
+        if self.horizon_share > 1:  # of a share that no gradient has, there is no horizon
+            raise ValueError(f"horizon_share: expected at most 1 (1% is 0.01), got {self.horizon_share!r}.")
 
     def adjusted(self, values: Mapping[str, str]) -> "Thresholds":
         """With some of the adjustable ones set from text, as a request or a command line has it.

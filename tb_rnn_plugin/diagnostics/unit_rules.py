@@ -97,6 +97,7 @@ def dormant_units(history: LayerHistory, thresholds: Thresholds) -> Iterator[Fin
         stretch = lasting(most, steps, series, thresholds.persistence)
         if stretch is None or stretch.of is None:
             continue
+        one = stretch.value == 1
         yield Finding.at(
             layer.name,
             key,
@@ -104,9 +105,10 @@ def dormant_units(history: LayerHistory, thresholds: Thresholds) -> Iterator[Fin
             severity="warning" if stretch.lasts else "note",
             fault="dormant_units",
             threshold=("dormant_units", thresholds.dormant_units),
-            sentence=f"{placed(key.direction, layer.directions)}{stretch.value:.0f} of {stretch.of:.0f} units are "
-            f"dormant, {so_far(stretch, 'have been')}.",
-            explanation=f"Their mean magnitude is at most {percent(thresholds.dormant_score)} of the layer's.",
+            sentence=f"{placed(key.direction, layer.directions)}{stretch.value:.0f} of {stretch.of:.0f} units "
+            f"{'is' if one else 'are'} dormant, {so_far(stretch, 'has been' if one else 'have been')}.",
+            explanation=f"{'Its' if one else 'Their'} mean magnitude is at most {percent(thresholds.dormant_score)} of "
+            f"the layer's.",
             advice="What usually helps: a lower learning rate, normalised inputs, a restart of the dormant units.",
             view="heatmap",
         )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tb_rnn_plugin import rnn_summary
+from tb_rnn_plugin.event_reader import NoRnnDataError
 from tb_rnn_plugin.log_histories import run_directories
 from tb_rnn_plugin.record import MATRIX_QUANTITIES, FloatArray, LayerRecord
 
@@ -52,8 +53,8 @@ def write_arrays(
     for run in runs or present:
         try:
             records = _at_step(present[run], layer, step)
-        except ValueError as error:
-            if runs or "no RNN data" not in str(error):
+        except NoRnnDataError:
+            if runs:
                 raise
             continue
         for record_step, record in records:

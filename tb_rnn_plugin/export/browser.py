@@ -12,11 +12,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tb_rnn_plugin.export import loopback
 from tb_rnn_plugin.export.web_socket import WebSocket
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge", "microsoft-edge")
@@ -178,6 +178,5 @@ def _debugging_port(process: "subprocess.Popen[bytes]", profile: Path, log: Path
 
 
 def _page_address(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
-        targets = json.load(answer)
+    targets = json.loads(loopback.read(f"http://127.0.0.1:{port}/json/list", seconds=10))
     return str(next(target["webSocketDebuggerUrl"] for target in targets if target["type"] == "page"))

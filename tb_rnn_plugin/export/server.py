@@ -9,10 +9,11 @@ import tempfile
 import time
 import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from tb_rnn_plugin.export import loopback
 
 _ADDRESS = re.compile(r" at (http://\S+?)/? \(Press")
 _POLL_SECONDS = 0.1
@@ -84,8 +85,7 @@ def ask(address: str, route: str, parameters: list[tuple[str, str]] | None = Non
     """
     query = "?" + urllib.parse.urlencode(parameters) if parameters else ""
     try:
-        with urllib.request.urlopen(f"{address}/data/plugin/rnn/{route}{query}", timeout=60) as answer:  # noqa: S310
-            return json.load(answer)
+        return json.loads(loopback.read(f"{address}/data/plugin/rnn/{route}{query}", seconds=60))
     except urllib.error.HTTPError as error:
         with contextlib.suppress(ValueError, KeyError):
             raise LookupError(json.load(error)["error"]) from None

@@ -68,6 +68,7 @@ _FIELDS = {**_SCALARS, **_LISTS}
 FIELDS = tuple(_FIELDS)
 #: What is answered when nothing is asked in particular: single numbers, for lists are most of the bytes.
 SCALAR_FIELDS = tuple(_SCALARS)
+LIST_FIELDS = frozenset(_LISTS)
 
 
 def block_statistics(summaries: Sequence[SummaryStep], fields: Sequence[str]) -> list[dict[str, Any]]:

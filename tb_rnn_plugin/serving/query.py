@@ -25,6 +25,8 @@ from tb_rnn_plugin.serving.series_order import series_order
 
 # The provider samples when it loads; what it kept is all read.
 _ALL_KEPT = 10**6
+# An answer of TensorBoard's data server has at most 256 MB, and a light summary may have some 20 KB.
+_MOST_SUMMARIES = 10_000
 _SERIES_CACHED = 512
 # Light summaries of 4 KB: together some 200 MB.
 _SUMMARIES_CACHED = 50_000
@@ -193,7 +195,7 @@ class RnnData:
 
         def read() -> _Summaries:
             steps: list[SummaryStep] = []
-            data, restarts = without_overtaken(selected.read(self._provider.read_tensors, context))
+            data, restarts = without_overtaken(selected.read(self._provider.read_tensors, context, _MOST_SUMMARIES))
             for datum in data:
                 content = datum.numpy.item() if datum.numpy.size == 1 else None
                 summary = decode_summary(content) if isinstance(content, bytes) else None
@@ -218,7 +220,7 @@ class RnnData:
         def read() -> dict[int, KeptStep]:
             return {
                 datum.step: KeptStep(datum.step, datum.wall_time, tuple(value.blob_key for value in datum.values))
-                for datum in selected.read(self._provider.read_blob_sequences, context)
+                for datum in selected.read(self._provider.read_blob_sequences, context, _ALL_KEPT)
                 if not any(restart.overtook(datum) for restart in restarts)
             }
 
@@ -362,8 +364,8 @@ class _Selection:
             raise NotFoundError(f"there is no {self.series}.")
         return _newest(listed)
 
-    def read(self, read_series: Callable[..., Any], context: Any) -> Iterable[Any]:
-        return self._ask(read_series, context, downsample=_ALL_KEPT) or ()
+    def read(self, read_series: Callable[..., Any], context: Any, most: int) -> Iterable[Any]:
+        return self._ask(read_series, context, downsample=most) or ()
 
 
 def _newest(listed: Any) -> object:  # a series, as the provider lists it

@@ -1,9 +1,7 @@
 """Writing into a directory: an event file of our own, from a background thread."""
 
 import atexit
-import collections
 import contextlib
-import dataclasses
 import io
 import itertools
 import multiprocessing.util
@@ -21,25 +19,11 @@ from tb_rnn_plugin.derivation import completed, without_recurrence
 from tb_rnn_plugin.diagnosis import RunDiagnosis
 from tb_rnn_plugin.event_file import FILE_VERSION, write_record
 from tb_rnn_plugin.record import LayerRecord
+from tb_rnn_plugin.writing.computations import Computations, Waiting
 from tb_rnn_plugin.writing.summary_events import EventWriter, SummaryEvent, Write, events
 
 # Bounds the memory of what waits to be written: when as many writes are waiting, the training loop waits too.
 _MOST_WAITING = 8
-# Of these, how many may wait for their gradients through time to be computed; of more, the oldest go without.
-_MOST_COMPUTATIONS = 4
-
-
-@dataclasses.dataclass(eq=False)
-class _Waiting:
-    """A write that waits in the queue.
-
-    Attributes:
-        write: The write.
-        computes: Whether what follows from its recurrences is still to be computed.
-    """
-
-    write: Write
-    computes: bool
 
 
 class DirectoryWriter(EventWriter):
@@ -63,7 +47,8 @@ class DirectoryWriter(EventWriter):
             OSError: If the directory can't be made or written to.
         """
         _warn_of_other_writers(directory)
-        self._continues_a_job = last_steps is None and any(directory.glob(_OWN_FILES))
+        # Another process may have written here, and TensorBoard keeps what it has read even where it was deleted since.
+        self._may_overtake_others = last_steps is None
         self.last_steps = last_steps or {}
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -74,8 +59,8 @@ class DirectoryWriter(EventWriter):
         except OSError as error:
             reason = f"writer: expected a directory that can be written to, got {str(directory)!r} ({error.strerror})"
             raise OSError(error.errno, reason) from error
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(_MOST_WAITING)
-        self._computations = _Computations()
+        self._queue: queue.Queue[Waiting | None] = queue.Queue(_MOST_WAITING)
+        self._computations = Computations()
         self._failure: Exception | None = None
         self._left_out: dict[str, str] = {}  # what, to the sentence that says so, as found by the thread
         self._said: set[str] = set()
@@ -89,6 +74,17 @@ class DirectoryWriter(EventWriter):
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its file was deleted or moved: what is written now is not found where it is looked for."""
+        try:
+            self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:  # a file system that does not answer now; the open file may be well
+            return False
+        return False
 
     def write(self, write: Write) -> None:
         """Queues; waits only while the queue is full."""
@@ -145,9 +141,9 @@ class DirectoryWriter(EventWriter):
             raise
 
     def _overtakes(self, event: SummaryEvent) -> bool:
-        """Whether the job started over, here or in another process: what was written from this step on is outdated."""
-        continues, self._continues_a_job = self._continues_a_job, False
-        return continues or any(event.step <= self.last_steps.get(tag, -1) for tag in event.tags)
+        """Whether a job starts over, this one or perhaps another: what was written from this step on is outdated."""
+        others, self._may_overtake_others = self._may_overtake_others, False
+        return others or any(event.step <= self.last_steps.get(tag, -1) for tag in event.tags)
 
     def _append_restart(self, event: SummaryEvent) -> None:
         """Makes TensorBoard's Python loader forget what this event overtakes, as the default loader does by itself.
@@ -181,50 +177,11 @@ class DirectoryWriter(EventWriter):
             )
         if failure is not None:
             warnings.warn(
-                f"rnn_summary.write: a step could not be written to {self.path} and is lost ({failure}); earlier "
-                f"ones are not.",
+                f"rnn_summary.write: a step could not be written to {self.path} and is lost ({failure}); earlier ones "
+                "are not.",
                 RuntimeWarning,
                 stacklevel=4,
             )
-
-
-class _Computations:
-    """The writes that wait for something to be computed: bounded, so that they keep neither memory nor training busy.
-
-    Where more are waiting than may, the oldest go without: what is newest is what is looked at.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: collections.deque[_Waiting] = collections.deque()
-        self._lock = threading.Lock()
-        self._dropped = 0
-        self._said = 0
-
-    def waiting(self, write: Write) -> _Waiting:
-        """A write that is about to be queued."""
-        made = _Waiting(write, any(record.recurrence and record.recurrence.quantities for record in write.records))
-        if made.computes:
-            with self._lock:
-                self._waiting.append(made)
-                while len(self._waiting) > _MOST_COMPUTATIONS:
-                    self._waiting.popleft().computes = False
-                    self._dropped += 1
-        return made
-
-    def begin(self, waiting: _Waiting) -> bool:
-        """Whether the computation of a write that leaves the queue is to be made."""
-        with self._lock:
-            if waiting.computes:
-                self._waiting.remove(waiting)
-            return waiting.computes
-
-    def dropped(self, *, last: bool) -> int:
-        """How many there were that went without, when it is time to say so: not at each one, nor with none more."""
-        with self._lock:
-            due = self._dropped > self._said and (last or self._dropped >= 2 * self._said)
-            if due:
-                self._said = self._dropped
-            return self._dropped if due else 0
 
 
 class _Whole:
@@ -260,10 +217,9 @@ def _warn_of_other_writers(directory: Path) -> None:
     if others:
         warnings.warn(
             f"writer: {directory} already holds an event file of another writer ({others[0]}). TensorBoard's "
-            f"--load_fast=false "
-            "reads only the newest file of a directory, so scalars written there may seem to stop. Pass that writer "
-            "itself to "
-            "rnn_summary.write, or a directory of its own, or start TensorBoard with --reload_multifile=true.",
+            "--load_fast=false reads only the newest file of a directory, so scalars written there may seem to stop. "
+            "Pass that writer itself to rnn_summary.write, or a directory of its own, or start TensorBoard with "
+            "--reload_multifile=true.",
             UserWarning,
             stacklevel=6,
         )
@@ -282,21 +238,48 @@ def directory_writer(directory: str | bytes) -> DirectoryWriter:
     """
     if isinstance(directory, bytes) or "://" in directory:
         raise ValueError(
-            f"writer: expected a directory of this machine, got {directory!r}. For an object store pass a "
-            f"tf.summary writer."
+            f"writer: expected a directory of this machine, got {directory!r}. For an object store pass a tf.summary "
+            "writer."
         )
-    # A forked process has no thread of the writer it inherited, so it gets one, and a file, of its own.
-    key = (Path(directory).absolute(), os.getpid())
+    key = _key(directory)
     with _directory_writers_lock:
         writer = _directory_writers.get(key)
         if writer is None or writer.closed:
             # A process forked from one that wrote here goes on with its job, as the process itself does.
             before = writer or next((known for (path, _), known in _directory_writers.items() if path == key[0]), None)
-            last_steps = dict(before.last_steps) if before is not None else None
-            writer = _directory_writers[key] = DirectoryWriter(key[0], last_steps)
-            # A worker of multiprocessing (torch.multiprocessing.spawn, say) ends without running what atexit holds.
-            multiprocessing.util.Finalize(None, writer.close, exitpriority=0)
+            return _opened(key, dict(before.last_steps) if before is not None else None)
+        if writer.is_gone:  # logs were cleared for another training, most likely in a notebook
+            try:
+                opened = _opened(key, None)
+            except OSError as error:  # not at the beginning of a training, which is worth more than its log
+                warnings.warn(
+                    f"rnn_summary.write: {writer.path} was deleted or moved, and no other file can be written in its "
+                    f"place, so that steps are lost: {error}",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+            else:
+                writer.close()
+                return opened
         return writer
+
+
+def opened_writer(directory: str | bytes) -> DirectoryWriter | None:
+    """The one that this process has opened for a directory; None where it has not written there."""
+    with _directory_writers_lock:
+        return _directory_writers.get(_key(directory))
+
+
+def _key(directory: str | bytes) -> tuple[Path, int]:
+    # A forked process has no thread of the writer it inherited, so it gets one, and a file, of its own.
+    return Path(os.fsdecode(directory)).absolute(), os.getpid()
+
+
+def _opened(key: tuple[Path, int], last_steps: dict[str, int] | None) -> DirectoryWriter:
+    writer = _directory_writers[key] = DirectoryWriter(key[0], last_steps)
+    # A worker of multiprocessing (torch.multiprocessing.spawn, say) ends without running what atexit holds.
+    multiprocessing.util.Finalize(None, writer.close, exitpriority=0)
+    return writer
 
 
 def flush() -> None:

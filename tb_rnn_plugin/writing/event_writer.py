@@ -11,7 +11,7 @@ from tensorboard.compat.proto import event_pb2
 
 from tb_rnn_plugin.diagnosis import of_writer
 from tb_rnn_plugin.event_file import write_record
-from tb_rnn_plugin.writing.directory_writer import directory_writer
+from tb_rnn_plugin.writing.directory_writer import directory_writer, opened_writer
 from tb_rnn_plugin.writing.summary_events import EventWriter, Write, completed_records, events, values
 
 
@@ -40,6 +40,15 @@ def resolve(writer: object) -> EventWriter:
         "writer: expected a directory (str or Path), a tf.summary writer or a torch SummaryWriter, "
         f"got {type(writer).__module__}.{type(writer).__qualname__}."
     )
+
+
+def opened(writer: object) -> EventWriter | None:
+    """As `resolve`, but None for a directory that this process has not written into: no file is made there.
+
+    Of the processes of a distributed training only the first one writes. A second file, though empty, would have
+    TensorBoard's --load_fast=false stop reading the first.
+    """
+    return opened_writer(os.fspath(writer)) if isinstance(writer, str | os.PathLike) else resolve(writer)
 
 
 class TensorFlowWriter(EventWriter):
@@ -115,8 +124,7 @@ def _use_native_crc(file_writer: Any) -> None:  # torch's type, which is not imp
     except AttributeError:
         warnings.warn(
             "writer: this SummaryWriter is built in another way than TensorBoard 2.21's, so its records are "
-            "checksummed in "
-            "pure Python, which slows training. Pass a directory to rnn_summary.write.",
+            "checksummed in pure Python, which slows training. Pass a directory to rnn_summary.write.",
             RuntimeWarning,
             stacklevel=5,
         )

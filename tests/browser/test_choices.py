@@ -21,6 +21,11 @@ def test_eight_runs_at_first_and_a_ninth_is_refused(tab: Tab) -> None:
     expect(tab.frame.get_by_text("At most 8 runs")).to_have_count(0)
     tab.box(ninth).check()
     expect(tab.box(ninth)).to_be_checked()
+    # Runs may be taken off by other ways too, as by the link of a finding.
+    tab.box(data.TINY[0]).click()
+    expect(tab.frame.get_by_text("At most 8 runs")).to_be_visible()
+    tab.choose(runs="lstm")
+    expect(tab.frame.get_by_text("At most 8 runs")).to_have_count(0)
 
 
 def test_runs_are_taken_off_and_put_back(tab: Tab) -> None:

@@ -102,6 +102,27 @@ def test_difference_of_two_steps_of_each_run(pairs: Tab) -> None:
     assert "minus" not in pairs.choices
 
 
+def test_step_taken_away_from_itself_is_said_to_be(pairs: Tab) -> None:
+    """Else nothing but zeros would look like what was logged."""
+    pairs.choose(runs="first,second", earlier="first", minus="earlier", step="0")
+    pairs.settled(4, step=0)
+    expect(pairs.frame.get_by_text("step 0 − step 0", exact=True)).to_have_count(2)
+
+
+def test_run_that_is_taken_away_may_be_off_the_screen(pairs: Tab) -> None:
+    pairs.choose(runs="first", minus="run:second")
+    pairs.settled(2, run="first", step=20)
+    chosen = pairs.frame.get_by_label("Difference", exact=True).locator("option:checked")
+    expect(chosen).to_have_text("first − second, not possible here")
+    pairs.box("second").check()
+    pairs.settled(2, run="first", minus="second")
+    expect(chosen).to_have_text("first − second")
+    pairs.box("first").uncheck()
+    pairs.settled(2, run="second")
+    pairs.select("Difference", "")
+    assert "minus" not in pairs.choices
+
+
 def test_unequal_shapes_are_said_plainly(pairs: Tab) -> None:
     pairs.choose(runs="first,third", minus="run:first", samples="0")
     said = pairs.frame.get_by_text(

@@ -250,6 +250,10 @@ def test_nothing_is_cut_off_at_any_width(overview: Tab, width: int) -> None:
     expect(maps(overview)).to_have_count(len(MAPS))
     assert overview.frame.locator(".view").evaluate("e => e.scrollWidth <= e.clientWidth")
     assert overview.frame.locator(".health-scroll").evaluate("e => e.scrollWidth <= e.clientWidth")
+    # "29 of 29" is never broken.
+    assert overview.frame.locator(".cell-value > .quiet").count() > 0
+    for of in overview.frame.locator(".cell-value > .quiet").all():
+        expect(of).to_have_css("white-space", "pre")
     for canvas in maps(overview).all():
         box = canvas.bounding_box()
         assert box is not None

@@ -82,6 +82,12 @@ def test_what_is_not_finite_is_told_by_gate(weights: Tab) -> None:
     expect(note).to_have_count(0)
 
 
+def test_what_is_not_finite_is_told_beside_an_earlier_step(weights: Tab) -> None:
+    weights.choose(view="weights", quantity="weights", runs="lstm", earlier="first")
+    weights.settled(12)
+    expect(weights.frame.get_by_text("forget gate: 3 NaN, 1 Inf of 40 (10%)")).to_have_count(1)
+
+
 def charts(tab: Tab, count: int, norm: str = "L2") -> list[Locator]:
     found = tab.frame.get_by_role("img", name=re.compile(f": {norm}( norm)? over steps;"))
     expect(found).to_have_count(count)
@@ -266,8 +272,16 @@ def test_layer_without_gates_and_of_more_axes_than_two(weights: Tab) -> None:
 def test_projection(weights: Tab) -> None:
     weights.choose(view="weights", layer=weight_data.PROJECTED)
     weights.settled(3, layer=weight_data.PROJECTED)
-    expect(weights.heatmap("lstm", "forward/projection_kernel")).to_have_attribute("data-shape", "8x4")
+    projection = weights.heatmap("lstm", "forward/projection_kernel")
+    expect(projection).to_have_attribute("data-shape", "8x4")
     charts(weights, 9)
+    # It has no gates, though it is as wide as there are gates.
+    for name, gates in (("kernel", 4), ("projection_kernel", 0)):
+        plot = weights.frame.locator(".plot").filter(has=weights.heatmap("lstm", f"forward/{name}"))
+        expect(plot.locator(".gates span")).to_have_count(gates)
+        expect(plot.locator(".divider")).to_have_count(max(0, gates - 1))
+    weights.point(projection, 1, 2)
+    expect(weights.readout).to_contain_text("forward/projection_kernel, row 2, column 1:")
 
 
 def test_steps_norms_are_fetched_once(weights: Tab) -> None:

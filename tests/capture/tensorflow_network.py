@@ -30,6 +30,7 @@ FIT_MODES: dict[str, dict[str, object]] = {
     "xla": {"jit_compile": True},
     "eager": {"run_eagerly": True},
     "two steps at once": {"steps_per_execution": 2},
+    "two steps at once, eager": {"steps_per_execution": 2, "run_eagerly": True},
 }
 
 

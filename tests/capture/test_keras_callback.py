@@ -4,6 +4,7 @@ import gc
 import sys
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,40 @@ def test_several_steps_per_execution(writer: Writer) -> None:
     model = build(run_eagerly=False, steps_per_execution=2)
     fit(model, capture_keras.KerasCallback("logs", every=4), epochs=2)  # executions end after 1, 3, 4; 6, 8, 9
     assert list(writer.written) == [1, 4, 8]
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")  # Keras's own, at the end of such an epoch
+@pytest.mark.parametrize("run_eagerly", [True, False], ids=["eager", "compiled"])
+def test_of_data_of_unknown_length_every_epoch_is_written(writer: Writer, run_eagerly: bool) -> None:
+    batches = tf.data.Dataset.from_tensor_slices(data(10)).batch(2).filter(lambda *_: True)
+    model = build(run_eagerly=run_eagerly)
+    model.fit(batches, epochs=3, callbacks=[capture_keras.KerasCallback("logs", every=4)], verbose=0, shuffle=False)
+    assert list(writer.written) == [0, 4, 8, 12]
+    assert not is_tapped(model)
+
+
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "with a loss scale"])
+def test_steps_are_batches_where_gradients_are_accumulated(writer: Writer, scaled: bool) -> None:
+    model, optimizer = build(), keras.optimizers.SGD(0.01, gradient_accumulation_steps=2)
+    model.compile(keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer, "mse")
+    for _ in range(2):
+        fit(model, capture_keras.KerasCallback("logs", every=1))
+    assert list(writer.written) == list(range(10))
+
+
+class Interrupts(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:  # noqa: ARG002
+        if epoch == 1:
+            raise RuntimeError("on purpose")
+
+
+@pytest.mark.parametrize("probe", [None, data(3)], ids=["taps", "probe"])
+def test_steps_go_on_where_a_restored_training_stopped(writer: Writer, tmp_path: Path, probe: Any) -> None:
+    with pytest.raises(RuntimeError, match="on purpose"):
+        fit(build(), keras.callbacks.BackupAndRestore(tmp_path), Interrupts(), epochs=2)
+    callback = capture_keras.KerasCallback("logs", every=4, probe=probe)
+    fit(build(), callback, keras.callbacks.BackupAndRestore(tmp_path), epochs=2)
+    assert list(writer.written) == [8]  # of 5 to 9
 
 
 @pytest.mark.framework_case("Keras 3 on TensorFlow", "KerasCallback with a probe")
@@ -242,6 +277,7 @@ def test_what_is_wrong_before_the_first_batch_raises() -> None:
         (ValueError, "dtype: .* got 'float16'", lambda: callback("logs", dtype="float16")),
         (TypeError, "probe: expected a tuple .* got ndarray", lambda: callback("logs", probe=x)),
         (ValueError, "probe: expected .* got 1 items", lambda: callback("logs", probe=(1,))),
+        (TypeError, "probe: expected arrays .* got float among them", lambda: callback("logs", probe=(x, y, 1.0))),
         (ValueError, r"probe: .* as many samples .* \[2, 3\]", lambda: callback("logs", probe=(x[:2], y))),
         (ValueError, "layers: 'lstm' is none of .* 'rnn'", lambda: fit(build(), callback("logs", layers="lstm"))),
         (ValueError, "no recurrent layer", lambda: fit(dense(), callback("logs"))),

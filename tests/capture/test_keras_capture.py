@@ -29,6 +29,8 @@ def test_one_batch_gives_the_same_as_taps() -> None:
     losses = {"name": "mse", "object": keras.losses.MeanSquaredError(), "callable": lambda y, p: (y - p) ** 2}
     for loss in losses.values():
         expected.check(capture_keras.capture(model, x, y, loss=loss), model)
+    in_double = x.astype(np.float64), y.astype(np.float64)  # as NumPy makes them: `fit` takes these too
+    expected.check(capture_keras.capture(model, *in_double, loss=losses["callable"]), model)
     doubled = capture_keras.capture(model, x, y, loss=losses["callable"], sample_weight=np.full(4, 2.0))
     np.testing.assert_allclose(
         doubled[0].sequences["output_gradient"], 2 * expected.output_gradients["encoder"], rtol=1e-4, atol=1e-7

@@ -16,7 +16,7 @@ import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from tb_rnn_plugin import rnn_summary  # noqa: E402
-from tests.capture.test_keras_recurrence import (  # noqa: E402
+from tests.capture.keras_cases import (  # noqa: E402
     INPUTS,
     MASK,
     SAMPLES,

@@ -44,3 +44,12 @@ def test_nothing_is_said_where_one_is_tapped_at_a_time(framework: Any) -> None:
         pass
     with rnn_summary.attach(second):
         pass
+
+
+@of_each
+def test_where_warnings_are_errors_nothing_is_left_behind(framework: Any) -> None:
+    first, second = two_models(framework)
+    with rnn_summary.attach(first), pytest.raises(UserWarning, match="another model with taps"):
+        rnn_summary.attach(second)
+    assert "call" not in vars(second.get_layer("second"))
+    rnn_summary.attach(first).detach()  # a warning would be an error

@@ -20,6 +20,7 @@ if keras.config.backend() != "tensorflow":
     pytest.skip("for Keras on TensorFlow", allow_module_level=True)
 
 from tb_rnn_plugin.capture.keras import entry as capture_keras  # noqa: E402
+from tb_rnn_plugin.capture.keras.tensorflow.store import Store  # noqa: E402
 from tests.capture.keras_network import case, clone, each_expected, network, sgd, train_step  # noqa: E402
 from tests.capture.tensorflow_network import (  # noqa: E402
     FIT_MODES,
@@ -66,6 +67,7 @@ def test_loop_with_changing_shapes(loop: str) -> None:
         pytest.param("default", marks=case("fit")),
         pytest.param("eager", marks=case("fit, run_eagerly")),
         pytest.param("two steps at once", marks=case("fit, steps_per_execution=2")),
+        pytest.param("two steps at once, eager", marks=case("fit, run_eagerly, steps_per_execution=2")),
         pytest.param("xla", marks=[pytest.mark.slow, case("fit, jit_compile")]),
     ],
 )
@@ -158,6 +160,46 @@ def test_the_loss_scale_is_taken_out_where_no_weights_are_recorded() -> None:
                 np.testing.assert_allclose(gradient, expected[name], 1e-2, 1e-3)
 
 
+@pytest.mark.parametrize(
+    "loop",
+    [
+        pytest.param("eager", marks=case("a loss with a gradient penalty, eager")),
+        pytest.param("function", marks=case("a loss with a gradient penalty, tf.function")),
+    ],
+)
+def test_gradients_in_the_loss_are_not_those_of_the_loss(loop: str) -> None:
+    model, optimizer = keras.Sequential([keras.Input((TIMESTEPS, 3)), layers.GRU(4, name="gru")]), sgd()
+    (x, _), gru = data(3), clone(model).layers[0]
+
+    def penalised(of_hidden: Any, slope: Any) -> Any:
+        return tf.reduce_mean(of_hidden**2) + 10 * tf.reduce_mean((tf.norm(slope, axis=[1, 2]) - 1) ** 2)
+
+    def gradients(run: Any, inputs: Any, of: Any) -> Any:
+        with tf.GradientTape() as tape:
+            with tf.GradientTape() as inner:
+                inner.watch(inputs)
+                hidden = tf.identity(run(inputs))
+                squares = tf.reduce_sum(hidden**2)  # so that the penalty depends on the hidden state
+            loss = penalised(hidden, inner.gradient(squares, inputs))
+        return tape.gradient(loss, of if of is not None else hidden)
+
+    def step(inputs: Any, _: Any = None) -> None:
+        of_weights = gradients(model, inputs, model.trainable_variables)
+        optimizer.apply(of_weights, model.trainable_variables)
+
+    inputs = tf.constant(x)
+    of_hidden, of_weights = (gradients(gru, inputs, of) for of in (None, [v.value for v in gru.trainable_variables]))
+    with capture_keras.attach(model, every=1, samples=None, optimizer=optimizer) as taps:
+        LOOPS[loop](step)(inputs, None)
+        with pytest.warns(UserWarning, match="gradient through time of 'gru' is left out: the loss holds gradients"):
+            (record,) = taps.collect(0)
+    np.testing.assert_allclose(record.sequences["output_gradient"][:, 0], of_hidden, rtol=1e-4, atol=1e-6)
+    for matrix, gradient in zip(("kernel", "recurrent_kernel", "bias"), of_weights, strict=True):
+        np.testing.assert_allclose(record.weight_gradients["forward"][matrix], gradient, rtol=1e-4, atol=1e-6)
+    assert record.recurrence is not None
+    assert set(record.recurrence.sequences()) == {"gate/update", "gate/reset", "gate/candidate"}
+
+
 def test_gradients_are_only_of_the_pass_that_is_written() -> None:
     model, (x, y), optimizer = network(), data(3), sgd()
     with capture_keras.attach(model, every=1, samples=4, optimizer=optimizer) as taps:
@@ -174,6 +216,34 @@ def test_gradients_are_only_of_the_pass_that_is_written() -> None:
             optimizer.apply(gradients, model.trainable_variables)
             assert all(not record.weight_gradients for record in records)
             np.testing.assert_allclose(records[0].weights["forward"]["kernel"], expected.weights[0], rtol=1e-6)
+
+
+def test_eager_steps_that_nobody_writes_give_way_to_the_next() -> None:
+    model, optimizer = network(), sgd()
+    batches = [data(3, seed=seed) for seed in range(3)]
+    *_, last = each_expected(model, batches)
+    with capture_keras.attach(model, every=1, samples=None, optimizer=optimizer) as taps:
+        step = train_step(model, optimizer)
+        for x, y in batches:
+            step(tf.constant(x), tf.constant(y))
+        held = [len(of_part) for of_layer in vars(taps)["_recorder"]._stores for of_part in of_layer]
+        assert held == [1] * 4  # of two directions that are merged, each has a tap
+        last.check(taps.collect(2), model)
+
+
+def test_what_can_not_be_read_never_ends_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no such thing")
+
+    model, (x, y), optimizer = network(), data(3), sgd()
+    with capture_keras.attach(model, every=1, samples=4, optimizer=optimizer) as taps:
+        train_step(model, optimizer)(x, y)
+        with monkeypatch.context() as broken:
+            broken.setattr(Store, "read", fail)
+            with pytest.warns(UserWarning, match="a step could not be recorded.*no such"):
+                assert taps.collect(0) == []
+        train_step(model, optimizer)(x, y)
+        assert taps.collect(1)
 
 
 def test_of_a_layer_that_no_gradient_reaches_the_weights_are_written() -> None:

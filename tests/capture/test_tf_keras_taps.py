@@ -76,6 +76,14 @@ def test_fit_with_a_smaller_last_batch(mode: str, tmp_path: Path) -> None:
         expected[step].check(records, model)
 
 
+def test_of_data_of_unknown_length_every_epoch_is_written(tmp_path: Path) -> None:
+    model = network()
+    model.compile(sgd(), "mse")
+    batches = tf.data.Dataset.from_tensor_slices(data(6)).batch(2).filter(lambda *_: True)
+    model.fit(batches, epochs=2, callbacks=[rnn_summary.KerasCallback(tmp_path, every=2)], verbose=0)
+    assert sorted({step for step, _ in rnn_summary.read(tmp_path)}) == [0, 2, 4]
+
+
 @case("Bidirectional, merge_mode ave, mul and None")
 @pytest.mark.parametrize("merge_mode", ["ave", "mul", None])
 def test_merge_modes_that_mix_the_directions(merge_mode: str | None) -> None:

@@ -2,8 +2,10 @@
 """Which layers taps on a PyTorch model are on, what they say where something is missing, and that no trace is left."""
 
 import copy
+import gc
 import pickle
 import warnings
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -164,9 +166,25 @@ def test_detached_leaves_no_trace() -> None:
     taps.detach()
     taps.detach()
     assert traces(model) == before
-    assert taps.collect(1) == []
+    with told("nothing is recorded at step 1: the taps were detached"):
+        assert taps.collect(1) == []
+        assert taps.collect(2) == []
     train(model, 1)
     assert len(seen) == 2
+
+
+def test_taps_that_nobody_holds_are_taken_off() -> None:
+    """As in a notebook, where the cell that attaches them is run once more."""
+    model = Model()
+    before = traces(model)
+    taps = capture_torch.attach(model, every=1, samples=None)
+    tapped = traces(model)
+    for _ in range(2):
+        train(model, 1, taps.collect)
+        taps = capture_torch.attach(model, every=1, samples=None)
+        assert traces(model) == tapped
+    del taps
+    assert traces(model) == before
 
 
 @pytest.mark.parametrize("where", ["loop", "layer"])
@@ -225,6 +243,51 @@ def test_copied_and_saved_while_attached(tmp_path: Path) -> None:
         train(model, 1, taps.collect)
         for made in copies:
             assert all(torch.equal(a, b) for a, b in zip(model.parameters(), made.parameters(), strict=True))
+
+
+@pytest.mark.filterwarnings("ignore:Converting a tensor to a Python", "ignore:`torch.jit")  # PyTorch's own
+def test_the_graph_of_a_tapped_model_is_drawn(tmp_path: Path) -> None:
+    """By torch.jit.trace, which calls the model twice, with and without gradients, and compares."""
+    tensorboard = pytest.importorskip("torch.utils.tensorboard")
+    model = Model()
+    x, y = batch()
+    expected = plain_gradients(model, x, y)
+    with capture_torch.attach(model, every=1, samples=None) as taps, tensorboard.SummaryWriter(tmp_path) as writer:
+        writer.add_graph(model, x)
+        nn.functional.mse_loss(model(x), y).backward()
+        check(taps.collect(0), expected)
+
+
+class Rebuilt(nn.GRU):
+    """Says itself what a pickle holds of it."""
+
+    def __reduce__(self) -> Any:
+        return Rebuilt, (self.input_size, self.hidden_size)
+
+
+def test_a_class_with_a_way_of_its_own_is_pickled_in_that_way() -> None:
+    model = Rebuilt(INPUTS, 4)
+    with capture_torch.attach(model, every=1, samples=None):
+        copies = [pickle.loads(pickle.dumps(model)), copy.deepcopy(model)]
+    assert all(traces(made) == traces(model) for made in copies)
+
+
+def test_what_was_recorded_is_let_go_of_with_the_write() -> None:
+    """Not when Python next looks for cycles: that takes many steps, and on a GPU memory may be short before."""
+    model = Model()
+    taps = capture_torch.attach(model, every=1, samples=None, layers="*")
+    gc.collect()
+    gc.disable()
+    try:
+        with taps:
+            nn.functional.mse_loss(model(batch()[0]), batch()[1]).backward()
+            tapped = taps._recorder._taps.values()  # type: ignore[attr-defined]  # of TorchTaps
+            calls = [weakref.ref(call) for tap in tapped for call in tap._calls]
+            assert len(calls) == len(tapped)
+            taps.collect(0)
+            assert [call() for call in calls if call() is not None] == []
+    finally:
+        gc.enable()
 
 
 def test_two_taps_on_one_model() -> None:

@@ -101,6 +101,28 @@ def test_numbers(training: bool, outside: Any) -> None:
         np.testing.assert_allclose(made.weight_gradients["forward"]["kernel"], gradient, **TOLERANCE)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_cudnn_is_left_out_where_it_has_no_backward_pass(training: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of recurrent layers in evaluation mode. On a GPU they are run once as a whole, and layer by layer when read."""
+    from tb_rnn_plugin.capture.torch import fused, fused_function  # noqa: PLC0415
+
+    monkeypatch.setattr(fused, "_COMPOSITE_DEVICES", ())
+    seen: list[bool] = []
+    one_layer = fused_function.Arguments.one_layer
+
+    def watched(*given: Any) -> Any:
+        seen.append(torch.backends.cudnn.enabled)
+        return one_layer(*given)
+
+    monkeypatch.setattr(fused_function.Arguments, "one_layer", watched)
+    model = Model()
+    model.body.dropout = 0.0
+    model.body.register_forward_hook(lambda *_: seen.append(torch.backends.cudnn.enabled))
+    capture_torch.capture(model, *batch(), loss=nn.MSELoss(), training=training)
+    assert seen == [training] * 3
+    assert torch.backends.cudnn.enabled
+
+
 @pytest.mark.framework_case("PyTorch", "capture, sample weights")
 def test_sample_weights() -> None:
     model = Model()

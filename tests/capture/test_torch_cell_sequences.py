@@ -113,6 +113,34 @@ def test_state_is_replaced_by_itself_detached() -> None:
     np.testing.assert_array_equal(made.sequences["bptt_gradient"], weights)
 
 
+@pytest.mark.framework_case("PyTorch", "nn.GRUCell, micro-batches and states in the same memory")
+def test_micro_batches_in_the_same_memory() -> None:
+    """As with the buffers of CUDA graphs: what came before is overwritten when it is asked for."""
+    cell = nn.GRUCell(INPUTS, UNITS)
+    memory, first = batch(), torch.zeros(SAMPLES, UNITS)
+    gates: list[list[torch.Tensor]] = []
+    with capture_torch.attach(cell, every=1, samples=None) as taps:
+        for _ in range(2):
+            memory.copy_(batch())
+            state = first
+            gates.append([])
+            for x in memory.unbind(1):
+                gates[-1].append(update_gate(cell, x, state).detach())
+                state = cell(x, state)
+            state.sum().backward()
+            first.copy_(state.detach())
+        (made,) = taps.collect(0)
+    assert made.recurrence is not None
+    expected = torch.cat([torch.stack(of_one, 1) for of_one in gates])
+    np.testing.assert_allclose(made.recurrence.sequences()["gate/update"], expected, **TOLERANCE)
+
+
+def update_gate(cell: nn.GRUCell, x: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    """From the formula in PyTorch's documentation."""
+    of_input, of_hidden = x @ cell.weight_ih.T + cell.bias_ih, hidden @ cell.weight_hh.T + cell.bias_hh
+    return (of_input.chunk(3, -1)[1] + of_hidden.chunk(3, -1)[1]).sigmoid()
+
+
 class PairCell(nn.LSTMCell):
     """Returns its output beside its states, as cells of TensorFlow do, and has names of its own."""
 

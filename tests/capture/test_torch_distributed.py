@@ -58,9 +58,9 @@ def train(model: nn.Module, directory: Path, part: slice, *, writes: bool = True
             optimizer.zero_grad()
             nn.functional.mse_loss(model(x[part]), y[part]).backward()
             if writes:
-                rnn_summary.write(taps, step=step, writer=directory)
+                rnn_summary.write(taps, step=step, writer=directory, on_finding=lambda _: None)
             optimizer.step()
-    rnn_summary.flush()
+    rnn_summary.flush(directory, on_finding=lambda _: None)
 
 
 def process(rank: int, directory: str) -> None:

@@ -20,6 +20,7 @@ from tests.capture.torch_by_hand import (  # noqa: E402
     KINDS,
     SAMPLES,
     TIMESTEPS,
+    TOLERANCE,
     UNITS,
     Body,
     Unrolled,
@@ -105,6 +106,34 @@ def test_only_the_last_cell_state_is_used() -> None:
     gradient = module.weight_ih_l0.grad
     assert isinstance(gradient, torch.Tensor)
     np.testing.assert_allclose(made.weight_gradients["forward"]["kernel"], gradient.T)
+
+
+@pytest.mark.framework_case("PyTorch", "torch.set_default_device")
+@pytest.mark.parametrize("packed", [None, LENGTHS], ids=["dense", "packed"])
+def test_a_default_device(packed: tuple[int, ...] | None) -> None:
+    """Tensors of ours are where they are needed: on "meta" here, which every test has, none would hold a number."""
+    module = nn.LSTM(INPUTS, UNITS, 2, bidirectional=True, batch_first=True)
+    x = [torch.randn(SAMPLES, TIMESTEPS - index, INPUTS) for index in range(2)]
+    lengths = [torch.tensor(packed or (TIMESTEPS,) * SAMPLES).clamp(max=TIMESTEPS - index) for index in range(2)]
+    expected = Unrolled(module)
+    for of_part, length in zip(x, lengths, strict=True):
+        output, _ = expected(of_part, length.tolist())
+        output.pow(2).sum().backward()
+    outputs = expected.outputs
+    with capture_torch.attach(Body(module), every=1, samples=None) as taps, torch.device("meta"):
+        for of_part, length in zip(x, lengths, strict=True):
+            given: Any = of_part
+            if packed:
+                given = pack_padded_sequence(of_part, length, batch_first=True, enforce_sorted=False)
+            output, _ = module(given)
+            (output.data if packed else output).pow(2).sum().backward()
+        _, made = taps.collect(0)
+    gradient = outputs[-1].grad
+    assert gradient is not None
+    np.testing.assert_allclose(made.sequences["output_gradient"][SAMPLES:, : TIMESTEPS - 1], gradient, **TOLERANCE)
+    assert made.recurrence is not None
+    assert "gate/forget" in made.recurrence.sequences()
+    expected.check_weights(made, 1)
 
 
 @pytest.mark.framework_case("PyTorch", "output changed in place")
@@ -220,6 +249,73 @@ def test_dropout_that_cannot_be_repeated(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not inner.sequences
     assert inner.weight_gradients
     np.testing.assert_array_equal(top.sequences["activation"], output.detach().transpose(0, 1))
+
+
+def test_layers_in_evaluation_mode_are_computed_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the backward pass that cuDNN has in training mode alone, but without its dropout."""
+    from tb_rnn_plugin.capture.torch import fused as torch_fused  # noqa: PLC0415
+    from tb_rnn_plugin.capture.torch.fused_function import Arguments  # noqa: PLC0415
+
+    one_layer = Arguments.one_layer
+
+    def as_cudnn(given: Arguments, index: int, input_: torch.Tensor) -> Any:
+        assert given.training, "cudnn RNN backward can only be called in training mode"
+        return one_layer(given, index, input_)
+
+    monkeypatch.setattr(torch_fused, "_COMPOSITE_DEVICES", ())
+    monkeypatch.setattr(Arguments, "one_layer", as_cudnn)
+    module = nn.LSTM(INPUTS, UNITS, 2, dropout=0.5, batch_first=True).eval()
+    x = torch.randn(SAMPLES, TIMESTEPS, INPUTS)
+    expected = Unrolled(module)
+    expected(x, [TIMESTEPS] * SAMPLES)[0].pow(2).sum().backward()
+    with capture_torch.attach(Body(module), every=1, samples=None) as taps:
+        module(x)[0].pow(2).sum().backward()
+        expected.check(taps.collect(0))
+
+
+def test_layers_that_can_no_longer_be_computed_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with the weights of the next step."""
+    from tb_rnn_plugin.capture.torch import fused as torch_fused  # noqa: PLC0415
+
+    monkeypatch.setattr(torch_fused, "_COMPOSITE_DEVICES", ())
+    module = nn.LSTM(INPUTS, UNITS, 2)
+    optimizer = torch.optim.SGD(module.parameters(), 0.1)
+    x = torch.randn(TIMESTEPS, SAMPLES, INPUTS)
+    with (
+        capture_torch.attach(module, every=1, samples=None) as taps,
+        told(r"call write between backward and optimizer\.step\(\)|write comes after optimizer\.step\(\)", times=2),
+    ):
+        for number in range(2):
+            output, _ = module(x)
+            output.sum().backward()
+            optimizer.step()
+            inner, top = taps.collect(number)
+    assert not inner.sequences
+    np.testing.assert_array_equal(top.sequences["activation"], output.detach().transpose(0, 1))
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("devices", [("cpu",), ()], ids=["layer by layer", "as a whole"])
+def test_an_exception_of_ours_is_said_once_and_survived(
+    layers: int, devices: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where there is no memory for a copy: the module's own call goes on."""
+    from tb_rnn_plugin.capture.torch import fused as torch_fused  # noqa: PLC0415
+
+    module = nn.LSTM(INPUTS, UNITS, layers)
+    x = torch.randn(TIMESTEPS, SAMPLES, INPUTS)
+    expected, _ = module(x)
+    monkeypatch.setattr(torch_fused, "_COMPOSITE_DEVICES", devices)
+    monkeypatch.setattr("tb_rnn_plugin.capture.torch.fused_call.FusedCall.copied", lambda *_, **__: 1 / 0)
+    with (
+        capture_torch.attach(module, every=1, samples=None) as taps,
+        told(r"LSTM 'lstm.*' can't be recorded: ZeroDivisionError"),
+    ):
+        for step in range(2):
+            output, _ = module(x)
+            assert torch.equal(output, expected)
+            output.sum().backward()
+            assert taps.collect(step) == []
 
 
 @pytest.mark.framework_case("PyTorch", "nn.LSTM with a forward method of one's own")

@@ -16,10 +16,11 @@ pytestmark = pytest.mark.torch
 pytest.importorskip("torch")
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
+from torch.utils.checkpoint import checkpoint  # noqa: E402
 
 from tb_rnn_plugin.capture.torch import entry as capture_torch  # noqa: E402
 from tb_rnn_plugin.capture.torch import taps as torch_taps  # noqa: E402
-from tests.capture.test_torch_tools import told, tolerance  # noqa: E402
+from tests.capture.test_torch_tools import case, told, tolerance  # noqa: E402
 from tests.capture.unrolled_torch import expected, sample  # noqa: E402
 
 SAMPLES, TIMESTEPS, INPUTS, UNITS = 2, 4, 3, 5
@@ -203,24 +204,85 @@ def test_only_layers_that_were_updated_lack_something() -> None:
             second.step()
 
 
-@pytest.mark.framework_case("PyTorch", "truncated backpropagation through time, a backward pass for each window")
+CHECKPOINTED = pytest.mark.parametrize(
+    "reentrant",
+    [
+        case("gradient accumulation, checkpoint(use_reentrant=False)", False),
+        case("gradient accumulation, checkpoint(use_reentrant=True)", True),
+    ],
+)
+
+
+class Checkpointed(nn.Module):
+    """All that is tapped is computed once more in the backward pass."""
+
+    def __init__(self, *, reentrant: bool) -> None:
+        super().__init__()
+        self.body = nn.GRU(INPUTS, UNITS, batch_first=True)
+        self.reentrant = reentrant
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        output = checkpoint(lambda x: self.body(x)[0], x.requires_grad_(), use_reentrant=self.reentrant)
+        assert isinstance(output, torch.Tensor)
+        return output
+
+
+@CHECKPOINTED
+def test_micro_batches_that_are_computed_once_more(reentrant: bool) -> None:
+    model = Checkpointed(reentrant=reentrant)
+    with capture_torch.attach(model, every=1, samples=None) as taps, nothing_said():
+        for step in range(2):
+            model.zero_grad()
+            outputs = []
+            for _ in range(3):
+                output = model(batch())
+                output.square().sum().backward()
+                outputs.append(output)
+            (made,) = taps.collect(step)
+            check(made, torch.cat(outputs))
+
+
+@CHECKPOINTED
+def test_steps_that_are_computed_once_more_and_not_written(reentrant: bool) -> None:
+    model = Checkpointed(reentrant=reentrant)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with capture_torch.attach(model, every=1, samples=None) as taps, nothing_said():
+        for step in range(7):
+            optimizer.zero_grad()
+            output = model(batch())
+            output.square().sum().backward()
+            if step % 3 == 0:
+                (made,) = taps.collect(step)
+                check(made, output)
+            optimizer.step()
+
+
+WINDOWS = [
+    case("truncated backpropagation through time, a backward pass for each window", False),
+    case("truncated backpropagation through time, windows and states in the same memory", True),
+]
+
+
+@pytest.mark.parametrize("in_place", WINDOWS)
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
-def test_windows_with_carried_states(kind: Any) -> None:
+def test_windows_with_carried_states(kind: Any, in_place: bool) -> None:
     """Three windows a step, each from the states, detached, that the one before it ended with."""
     body: Any = kind(INPUTS, UNITS, batch_first=True)
     optimizer = torch.optim.SGD(body.parameters(), 0.1)
+    memory = batch()
     with capture_torch.attach(body, every=1, samples=None) as taps, nothing_said():
         for step in range(2):
             optimizer.zero_grad()
-            states: Any = None
+            states = [torch.zeros(1, SAMPLES, UNITS) for _ in range(2 if kind is nn.LSTM else 1)]
             wanted = []
             for _ in range(3):
-                x = batch()
+                x = memory.copy_(batch()) if in_place else batch()
                 wanted += window(body, x, states)
-                output, states = body(x, states)
-                given = states if isinstance(states, tuple) else (states,)
-                (output.square().sum() + given[0].sum()).backward()
-                states = tuple(state.detach() for state in given) if len(given) > 1 else given[0].detach()
+                output, last = body(x, tuple(states) if len(states) > 1 else states[0])
+                last = last if isinstance(last, tuple) else (last,)
+                (output.square().sum() + last[0].sum()).backward()
+                carried = [state.detach() for state in last]
+                states = [old.copy_(new) for old, new in zip(states, carried, strict=True)] if in_place else carried
             (made,) = taps.collect(step)
             done = completed_at_once(made)
             assert done is not None
@@ -231,16 +293,13 @@ def test_windows_with_carried_states(kind: Any) -> None:
             optimizer.step()
 
 
-def window(body: Any, x: torch.Tensor, states: Any) -> list[dict[str, torch.Tensor]]:
+def window(body: Any, x: torch.Tensor, states: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
     """Sample by sample what a loop written out says."""
     before = {name: parameter.grad for name, parameter in body.named_parameters()}
     body.zero_grad()
-    count = 2 if isinstance(body, nn.LSTM) else 1
-    given = [torch.zeros(1, SAMPLES, UNITS)] * count if states is None else states
-    given = given if isinstance(given, list | tuple) else [given]
     made = []
     for index in range(SAMPLES):
-        layers, output, last = sample(body, x[index], [state[:, index] for state in given])
+        layers, output, last = sample(body, x[index], [state[:, index] for state in states])
         (output.square().sum() + last[0].sum()).backward()
         made.append(expected(layers[0], TIMESTEPS))
     for name, parameter in body.named_parameters():

@@ -244,6 +244,12 @@ def test_data_parallel() -> None:
         check(taps.collect(0), expected)
 
 
+def test_parts_of_several_devices_are_put_together() -> None:
+    """Those of replicas are each on a GPU of its own. Of the devices that every machine has, one holds no numbers."""
+    parts = [{"activation": torch.ones(samples, 3, 4, device=device)} for samples, device in ((2, "meta"), (3, "cpu"))]
+    assert torch_taps.joined(parts)["activation"].shape == (5, 3, 4)
+
+
 @pytest.mark.framework_case("PyTorch", "nn.DataParallel, several replicas")
 def test_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
     body = nn.GRU(INPUTS, 4, 2, batch_first=True)

@@ -101,6 +101,15 @@ def test_growth_of_what_arrives_at_the_end_alone() -> None:
     assert gradient_profile.growth(total, direct) == pytest.approx(1.5 ** (T - 1))
 
 
+def test_what_arrives_at_the_last_cell_state_is_no_growth() -> None:
+    total, direct, at_cell_state = (RNG.normal(size=shape) for shape in ((2, T, 4), (2, T, 4), (2, 4)))
+    largest = [max(math.hypot(*row) for row in sample) for sample in total.tolist()]
+    arrived = [sum(math.hypot(*row) for row in sample) for sample in direct.tolist()]
+    at_states = [math.hypot(*row) for row in at_cell_state.tolist()]
+    expected = sum(largest) / (sum(arrived) + sum(at_states))
+    assert gradient_profile.growth(total, direct, at_cell_state) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_nothing_is_said_of_what_is_not_finite(bad: float) -> None:
     profile = PROFILES["exponential"].copy()

@@ -51,6 +51,7 @@ def test_there_is_none_where_nothing_decays_or_is_not_finite() -> None:
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 def test_without_recurrent_weights_it_is_that_of_the_gate(kind: str) -> None:
     """dL/dc_t, or dL/dh_t, is then k^lag of what arrives at the end: the gate k is the only way back."""
+    pytest.importorskip("torch")
     import torch  # noqa: PLC0415  # only where it is installed
 
     from tb_rnn_plugin import rnn_summary  # noqa: PLC0415

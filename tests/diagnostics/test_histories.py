@@ -49,6 +49,26 @@ def test_a_long_profile_is_thinned_and_its_lags_are_in_timesteps() -> None:
     assert horizon.of[0] == timesteps - 1
 
 
+def test_what_no_gradient_reaches_is_padding_in_both_directions() -> None:
+    """The kept samples of a packed batch may all be shorter than its longest one: behind their end all is 0."""
+    gradient = np.zeros((2, TIMESTEPS, 2 * UNITS), np.float32)
+    gradient[0, :6] = gradient[1, :9] = 1e-3
+    (history,) = histories([(0, [changed(healthy(directions=BOTH), bptt_gradient=gradient)])])
+    for direction in BOTH:
+        horizon = series(history, "gradient_horizon", "bptt_gradient", direction=direction)
+        assert (horizon.values.tolist(), horizon.of.tolist()) == ([8], [8])
+        assert series(history, "vanished_timesteps", "bptt_gradient", direction=direction).values.tolist() == [0]
+        assert series(history, "first_over_last", "bptt_gradient", direction=direction).values[0] > 0
+
+
+def test_a_lone_backward_direction_may_have_vanished_to_zero() -> None:
+    gradient = np.zeros((2, TIMESTEPS, UNITS), np.float32)
+    gradient[:, :3] = 1e-3
+    (history,) = histories([(0, [changed(healthy(directions=[cells.BACKWARD]), bptt_gradient=gradient)])])
+    horizon = series(history, "gradient_horizon", "bptt_gradient", direction=cells.BACKWARD)
+    assert (horizon.values.tolist(), horizon.of.tolist()) == ([2], [TIMESTEPS - 1])
+
+
 def test_lengths_that_change_from_step_to_step() -> None:
     records = [
         LayerRecord("l", cell="rnn", units=2, sequences={"bptt_gradient": normal(2, length, 2)})

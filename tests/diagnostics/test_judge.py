@@ -7,42 +7,17 @@ import numpy as np
 import pytest
 
 from tb_rnn_plugin import cells
-from tb_rnn_plugin.diagnostics.finding import Finding
 from tb_rnn_plugin.diagnostics.judge import in_order
 from tb_rnn_plugin.diagnostics.thresholds import Thresholds
 from tb_rnn_plugin.record import FloatArray, LayerRecord
+from tests.planted_faults import BOTH, PLANTED, STEPS, decaying, reweighted, run, scaled_gradients
 from tests.written_runs import TIMESTEPS, UNITS, changed, found, healthy
-
-BOTH = (cells.FORWARD, cells.BACKWARD)
-STEPS = range(0, 200, 10)
-PLANTED = 70
-LAG = np.arange(TIMESTEPS - 1, -1, -1)
-
-
-def run(spoil: Callable[[LayerRecord], LayerRecord], since: int = PLANTED, **options: object) -> list[Finding]:
-    """What is found when a record is spoilt from a step on."""
-    made = ((step, healthy(**options)) for step in STEPS)  # type: ignore[arg-type]
-    return found([(step, [spoil(record) if step >= since else record]) for step, record in made])
-
-
-def alarms(findings: list[Finding]) -> list[Finding]:
-    return [finding for finding in findings if finding.severity != "note"]
 
 
 @pytest.mark.parametrize("cell", cells.CELLS)
 @pytest.mark.parametrize("directions", [(cells.FORWARD,), BOTH], ids=["one direction", "both"])
 def test_nothing_is_found_in_a_healthy_run(cell: str, directions: tuple[str, ...]) -> None:
     assert run(lambda record: record, cell=cell, directions=directions) == []
-
-
-def decaying(record: LayerRecord, factor: float, direction: str = cells.FORWARD) -> LayerRecord:
-    """Its gradient through time, of one direction, falls by a factor a timestep back."""
-    gradient = record.sequences["bptt_gradient"].copy()
-    lag = LAG if direction == cells.FORWARD else LAG[::-1]
-    channels = record.channels(direction, "bptt_gradient")
-    gradient[:, :, channels] = factor ** lag[:, None]
-    arrived = gradient[:, -1:] if direction == cells.FORWARD else gradient[:, :1]
-    return changed(record, bptt_gradient=gradient, output_gradient=arrived)
 
 
 @pytest.mark.parametrize("direction", BOTH)
@@ -60,6 +35,7 @@ def test_a_horizon_that_is_limited_is_a_warning() -> None:
     (finding,) = run(lambda record: decaying(record, 0.2))
     assert (finding.severity, finding.fault, finding.value) == ("warning", "vanishing", 2)
     assert (finding.threshold_name, finding.threshold) == ("limited_horizon", 0.2)
+    assert finding.advice.startswith("A fault only if the loss stalls; else another layer remembers")
 
 
 def test_a_gradient_that_reaches_far_enough_is_not_vanishing() -> None:
@@ -85,20 +61,19 @@ def test_exploding_through_time() -> None:
     assert finding.value == pytest.approx(1.5 ** (TIMESTEPS - 1), rel=1e-5)
 
 
-def scaled_gradients(record: LayerRecord, factor: float) -> LayerRecord:
-    gradients = {
-        direction: {matrix: array * np.float32(factor) for matrix, array in matrices.items()}
-        for direction, matrices in record.weight_gradients.items()
-    }
-    return dataclasses.replace(record, weight_gradients=gradients)
-
-
 @pytest.mark.parametrize(("factor", "severity"), [(30, "note"), (300, "warning"), (3000, "error")])
 def test_a_jump_of_the_gradient(factor: float, severity: str) -> None:
     (finding,) = run(lambda record: scaled_gradients(record, factor))
     assert (finding.severity, finding.fault, finding.measure) == (severity, "exploding", "gradient_jump")
     assert finding.since == PLANTED
     assert finding.value == pytest.approx(factor, rel=0.2)
+
+
+@pytest.mark.parametrize("threshold", [0.5, 1])
+def test_a_jump_over_a_threshold_that_has_no_orders_of_magnitude(threshold: float) -> None:
+    steps = [(step, [scaled_gradients(healthy(), 30 if step >= PLANTED else 1)]) for step in STEPS]
+    (finding,) = found(steps, Thresholds(exploding_factor=threshold))
+    assert (finding.severity, finding.threshold) == ("error", threshold)
 
 
 def test_a_jump_that_stays_small_is_none() -> None:
@@ -128,6 +103,13 @@ def test_a_gate_that_jumps_between_both_ends() -> None:
     full = np.broadcast_to(jumping, (3, TIMESTEPS, UNITS)).astype(np.float32)
     (finding,) = run(lambda record: changed(record, gate__input=full))
     assert (finding.measure, finding.value) == ("saturated", 1)
+
+
+def test_an_open_gate_of_a_padded_batch_is_not_shut_where_the_padding_is() -> None:
+    full = np.full((3, TIMESTEPS, UNITS), 0.99, np.float32)
+    full[0, 5:] = full[1, :4] = 0
+    (finding,) = run(lambda record: changed(record, gate__forget=full))
+    assert (finding.severity, finding.measure, finding.value) == ("note", "saturated_high", 1)
 
 
 def test_a_shut_forget_gate_explains_a_gradient_that_vanishes() -> None:
@@ -166,14 +148,19 @@ def test_dormant_units() -> None:
 
     (finding,) = run(spoil, cell="rnn")
     assert (finding.severity, finding.fault, finding.value) == ("warning", "dormant_units", 5)
+    assert finding.sentence == "5 of 8 units are dormant, and have been since step 70."
 
 
-def reweighted(record: LayerRecord, matrix: str, change: Callable[[FloatArray], FloatArray]) -> LayerRecord:
-    weights = {
-        direction: {name: change(array) if name == matrix else array for name, array in matrices.items()}
-        for direction, matrices in record.weights.items()
-    }
-    return dataclasses.replace(record, weights=weights)
+def test_one_dormant_unit() -> None:
+    def made() -> LayerRecord:
+        record = healthy(cell="rnn")
+        activation = record.sequences["activation"].copy()
+        activation[:, :, 0] *= 1e-3
+        return changed(record, activation=activation)
+
+    (finding,) = found([(step, [made()]) for step in STEPS], Thresholds(dormant_units=0.1))
+    assert finding.sentence == "1 of 8 units is dormant, and has been since step 0."
+    assert finding.explanation.startswith("Its mean magnitude")
 
 
 def test_dead_and_large_weights() -> None:
@@ -210,101 +197,6 @@ def test_a_layer_that_stands_still_is_a_note() -> None:
     record = healthy()
     (finding,) = found([(step, [dataclasses.replace(healthy(), weights=record.weights)]) for step in STEPS])
     assert (finding.severity, finding.fault, finding.value) == ("note", "stalled", 0)
-
-
-class TestNonfinite:
-    """A NaN is named where it first appeared, and nothing else is."""
-
-    @pytest.mark.parametrize(("direction", "timestep"), [(cells.FORWARD, 6), (cells.BACKWARD, 13)])
-    def test_at_one_gate_of_one_direction(self, direction: str, timestep: int) -> None:
-        """What comes later in the direction's time, and in the step, is NaN as well."""
-
-        def spoil(record: LayerRecord) -> LayerRecord:
-            later = slice(timestep, None) if direction == cells.FORWARD else slice(0, timestep + 1)
-            after = slice(timestep + 1, None) if direction == cells.FORWARD else slice(0, timestep)
-            sequences = {name: array.copy() for name, array in record.sequences.items()}
-            channels = record.channels(direction, "activation")
-            sequences["gate/forget"][1, timestep, channels.start + 2] = np.nan
-            for gate in ("input", "forget", "cell", "output"):
-                sequences[f"gate/{gate}"][1, after, channels] = np.nan
-            sequences["activation"][1, later, channels] = np.nan
-            sequences["bptt_gradient"][:] = np.nan
-            spoilt = dataclasses.replace(record, sequences=sequences)
-            return scaled_gradients(spoilt, np.nan)
-
-        findings = run(spoil, directions=BOTH)
-        first = findings[0]
-        assert (first.severity, first.fault, first.quantity) == ("error", "nan", "gate/forget")
-        assert (first.gate, first.direction, first.timestep) == ("forget", direction, timestep)
-        assert (first.since, first.clean_until) == (PLANTED, PLANTED - 10)
-        assert first.sentence == (
-            f"NaN since step 70, first in the forget gate, {direction} direction, timestep {timestep}."
-        )
-        assert [other.follows for other in alarms(findings[1:])] == [0] * len(alarms(findings[1:]))
-
-    def test_in_the_weights_of_a_gate(self) -> None:
-        def plant(array: FloatArray) -> FloatArray:
-            array = array.copy()
-            array[2, 2 * UNITS + 3] = np.nan
-            return array
-
-        def spoil(record: LayerRecord) -> LayerRecord:
-            spoilt = reweighted(record, "recurrent_kernel", plant)
-            return changed(spoilt, activation=record.sequences["activation"] * np.float32(np.nan))
-
-        first = run(spoil)[0]
-        assert (first.quantity, first.matrix, first.gate) == ("weights", "recurrent_kernel", "cell")
-        assert first.timestep is None
-
-    def test_in_the_gradient_of_the_last_layer(self) -> None:
-        """The backward pass comes to the last layer, and to its last timestep, first."""
-
-        def spoil(record: LayerRecord, timesteps: int) -> LayerRecord:
-            gradient = record.sequences["bptt_gradient"].copy()
-            gradient[:, :timesteps] = np.inf
-            return scaled_gradients(changed(record, bptt_gradient=gradient), np.nan)
-
-        layers = [healthy("first"), healthy("second")]
-        steps = [(step, layers if step < PLANTED else [spoil(layers[0], 20), spoil(layers[1], 12)]) for step in STEPS]
-        first = found(steps)[0]
-        assert (first.layer, first.quantity, first.timestep) == ("second", "bptt_gradient", 11)
-        assert first.sentence.startswith("Inf since step 70, first in the bptt gradient")
-
-    @pytest.mark.parametrize(("direction", "timestep"), [(cells.FORWARD, 14), (cells.BACKWARD, 3)])
-    def test_a_gradient_goes_through_time_from_its_end(self, direction: str, timestep: int) -> None:
-        """The state's gradient is NaN at a timestep later in the pass: it comes from the output's."""
-
-        def spoil(record: LayerRecord) -> LayerRecord:
-            channels = record.channels(direction, "bptt_gradient")
-            output = np.zeros_like(record.sequences["bptt_gradient"])
-            output[0, timestep, channels.start] = np.nan
-            total = record.sequences["bptt_gradient"].copy()
-            total[:, slice(0, timestep) if direction == cells.FORWARD else slice(timestep + 1, None), channels] = np.nan
-            return changed(record, bptt_gradient=total, output_gradient=output)
-
-        first = run(spoil, directions=BOTH)[0]
-        assert (first.quantity, first.direction, first.timestep) == ("output_gradient", direction, timestep)
-
-    def test_reach_and_inputs_come_after_what_they_follow_from(self) -> None:
-        def spoil(record: LayerRecord) -> LayerRecord:
-            spoilt = {"bptt_gradient": record.sequences["bptt_gradient"].copy()}
-            spoilt["bptt_gradient"][:, 9] = np.nan
-            for quantity in ("input_gradient", "reach", "reach/9"):
-                spoilt[quantity] = np.full_like(spoilt["bptt_gradient"][..., :1], np.inf)
-                spoilt[quantity][:, 10:] = 0
-            return changed(record, **spoilt)
-
-        first = run(spoil)[0]
-        assert (first.quantity, first.timestep) == ("bptt_gradient", 9)
-
-    def test_what_exploded_before_is_its_cause(self) -> None:
-        def made(step: int) -> LayerRecord:
-            record = healthy()
-            return record if step < PLANTED else scaled_gradients(record, 1000 if step < 150 else np.nan)
-
-        first, second = found([(step, [made(step)]) for step in STEPS])
-        assert (first.fault, first.since, first.follows) == ("exploding", PLANTED, None)
-        assert (second.fault, second.since, second.follows) == ("nan", 150, 0)
 
 
 def test_of_a_few_steps_there_are_notes_only() -> None:

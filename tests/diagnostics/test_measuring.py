@@ -1,5 +1,7 @@
 """What is measured when a record is written: which measures, of what, how often."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,9 @@ from tb_rnn_plugin import cells
 from tb_rnn_plugin.diagnostics.measuring import Measuring
 from tb_rnn_plugin.diagnostics.thresholds import DEFAULT, Thresholds
 from tb_rnn_plugin.record import LayerRecord
+from tb_rnn_plugin.recurrence.layer import Recurrence
 from tb_rnn_plugin.rnn_data_pb2 import Measure
+from tests.recurrence.test_half import NETS
 from tests.written_runs import TIMESTEPS, UNITS, changed, healthy
 
 BOTH = (cells.FORWARD, cells.BACKWARD)
@@ -150,10 +154,34 @@ def test_a_layer_that_is_too_wide_is_left_out_of_what_is_dear() -> None:
     assert {name for name, *_ in measured(record, "activation")} == {"dead_units", "dormant_units"}
 
 
+def test_a_signalling_nan_warns_of_nothing() -> None:
+    """A warning would come out of the thread that writes, and be an error where warnings are."""
+    record = healthy()
+    signalling = np.full((3, TIMESTEPS, UNITS), 0x7FA00000, np.uint32).view(np.float32)
+    spoilt = changed(record, activation=signalling, gate__forget=signalling, gate__input=signalling)
+    for quantity in ("activation", "gate/forget", "gate/input"):
+        assert measured(spoilt, quantity)
+
+
 def test_what_can_not_be_had_is_left_out() -> None:
     record = healthy()
     spoilt = changed(record, activation=record.sequences["activation"] * np.float32(np.nan))
     assert {name for name, *_ in measured(spoilt, "activation")} == {"dead_units", "dormant_units"}
+
+
+def test_growth_where_the_last_cell_state_is_used() -> None:
+    """As an encoder's is: dL/dh_t has a part that has not come by the output."""
+    half = NETS["lstm"]().half()
+    arriving = 1e3 * half.state_gradients[1]
+    half = dataclasses.replace(half, state_gradients=[half.state_gradients[0], arriving])
+    assert half.output_gradient is not None
+    sequences = {"bptt_gradient": half.hidden_gradient(), "output_gradient": half.output_gradient}
+    recurrence = Recurrence(halves={cells.FORWARD: half}, quantities=frozenset())
+    record = LayerRecord("l", cell="lstm", units=3, sequences=sequences, recurrence=recurrence)
+    (one,) = measured(record, "bptt_gradient").values()
+    total, direct = (np.linalg.norm(sequences[name], axis=-1) for name in ("bptt_gradient", "output_gradient"))
+    expected = total.max(axis=1).mean() / (direct.sum(axis=1) + np.linalg.norm(arriving, axis=-1)).mean()
+    assert one.value == pytest.approx(expected, rel=1e-5)
 
 
 def test_thresholds_that_count_are_stored() -> None:

@@ -52,6 +52,13 @@ def test_a_gate_that_is_shut_throughout_is_no_padding() -> None:
     assert cell_path_horizon(shut, 0.01).tolist() == [0, 0, 0]
 
 
+def test_nothing_is_said_of_a_unit_whose_gate_is_nan() -> None:
+    keep = KEEP.copy()
+    keep[1, 3, 2] = np.nan
+    assert np.isnan(cell_path_horizon(keep, 0.01)).tolist() == [False, False, True, False]
+    assert np.isnan(timescale(keep)).tolist() == [False, False, True, False]
+
+
 def test_cell_path_of_one_timestep() -> None:
     assert cell_path(KEEP[:, :1]).tolist() == np.ones((3, 1, 4)).tolist()
 

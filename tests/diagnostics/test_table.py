@@ -75,6 +75,16 @@ def test_a_long_horizon_says_nothing_where_every_timestep_has_a_gradient_of_its_
     assert shown("gradient_horizon", *records).severity == severity
 
 
+def test_a_loss_at_the_last_of_many_timesteps_is_direct_at_one() -> None:
+    """A profile of more than 256 timesteps is thinned: its points stand for several."""
+    gradient = np.ones((1, 300, UNITS), np.float32)
+    output = np.zeros_like(gradient)
+    output[:, -1] = 1
+    sequences = {"bptt_gradient": gradient, "output_gradient": output}
+    records = [LayerRecord("l", cell="rnn", units=UNITS, sequences=sequences) for _ in range(6)]
+    assert shown("gradient_horizon", *records).severity == "ok"
+
+
 def test_a_saturated_gate_marks_its_column() -> None:
     shut = np.full((3, TIMESTEPS, UNITS), 0.02, np.float32)
     one = shown("saturated", *[changed(healthy(), gate__output=shut) for _ in range(6)])
@@ -97,7 +107,7 @@ def test_the_severity_of_a_layer_is_its_worst() -> None:
         ("gradient_horizon", LayerRecord("l", cell="rnn", units=2, sequences={"bptt_gradient": np.ones((1, 1, 2))}),
          "there is one timestep only."),
         ("gradient_horizon", LayerRecord("l", cell="rnn", units=2, sequences={"bptt_gradient": np.zeros((1, 5, 2))}),
-         "the gradient is zero, or not finite, at every timestep."),
+         "the gradient is zero at every timestep, or not finite at some."),
         ("saturated", healthy(cell="rnn"), "a plain RNN has no gates."),
         ("saturated", LayerRecord("l", cell="gru", units=2, sequences={"activation": np.ones((1, 9, 2))}),
          "the gates were not recorded"),
@@ -130,7 +140,7 @@ WIDE = LayerRecord(
     [
         ("first_over_last", healthy(), None),
         ("first_over_last", LayerRecord("l", cell="rnn", units=2, sequences={"bptt_gradient": np.zeros((1, 5, 2))}),
-         "the gradient is zero, or not finite, at every timestep."),
+         "the gradient is zero at every timestep, or not finite at some."),
         ("gradient_growth", healthy(), "it needs the output gradient too, which was not recorded."),
         ("gradient_growth", LayerRecord("l", sequences={"activation": np.ones((1, 9, 2))}),
          "only recurrent layers have a gradient through time."),

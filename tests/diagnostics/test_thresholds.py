@@ -29,6 +29,7 @@ def test_adjusted() -> None:
         ({"dead_units": "half"}, "dead_units: expected a number, got 'half'"),
         ({"dead_units": "inf"}, "dead_units: expected a finite number above 0, got inf"),
         ({"dead_units": "0"}, "dead_units: expected a finite number above 0, got 0.0"),
+        ({"horizon_share": "5"}, r"horizon_share: expected at most 1 \(1% is 0.01\), got 5.0"),
     ],
 )
 def test_what_can_not_be_set(values: dict[str, str], message: str) -> None:

@@ -14,6 +14,22 @@ describe("linear histograms as one", () => {
     });
   });
 
+  it("are not torn into millions of bins where each has one value only, far from that of the other", () => {
+    const ones = { exponent: -29, first_bin: 2 ** 29, counts: [5] };
+    const minusOnes = { exponent: -29, first_bin: -(2 ** 29), counts: [7] };
+    const sum = sumLinear([ones, minusOnes, { exponent: -132, first_bin: 0, counts: [3] }]);
+    const width = 2 ** (sum?.exponent ?? 0);
+    const filled = (sum?.counts ?? []).flatMap((count, i) =>
+      count === 0 ? [] : [[((sum?.first_bin ?? 0) + i) * width, count]],
+    );
+    expect(filled).toEqual([
+      [-1, 7],
+      [0, 3],
+      [1, 5],
+    ]);
+    expect(sum?.counts.length).toBeLessThan(5000);
+  });
+
   it("are none where there are none, and the one where there is one", () => {
     expect(sumLinear([])).toBeNull();
     const one = { exponent: 3, first_bin: 7, counts: [1, 0, 2] };

@@ -2,10 +2,25 @@
 
 import { type LinearHistogram } from "./histogram";
 
-/** In the widest bins of all. */
+/** More than a drawing can show. */
+const mostBins = 4096;
+
+/**
+ * That of the widest bins of all. Values that are all equal are in a bin as narrow as their last digit: where such bins lie
+ * far from each other, that of wider ones.
+ */
+function exponentFor(histograms: readonly LinearHistogram[]): number {
+  let exponent = Math.max(...histograms.map((histogram) => histogram.exponent));
+  const lows = histograms.map((one) => one.first_bin * 2 ** one.exponent);
+  const highs = histograms.map((one) => (one.first_bin + one.counts.length) * 2 ** one.exponent);
+  const extent = Math.max(...highs) - Math.min(...lows);
+  while (extent > mostBins * 2 ** exponent) exponent++;
+  return exponent;
+}
+
 export function sumLinear(histograms: readonly LinearHistogram[]): LinearHistogram | null {
   if (histograms.length === 0) return null;
-  const exponent = Math.max(...histograms.map((histogram) => histogram.exponent));
+  const exponent = exponentFor(histograms);
   const counts = new Map<number, number>();
   for (const histogram of histograms) {
     const together = 2 ** (exponent - histogram.exponent);

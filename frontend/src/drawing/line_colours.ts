@@ -5,7 +5,7 @@ interface Theme {
   text: string;
 }
 
-/** As in style.css: a canvas does not see its variables. */
+/** As in base.css: a canvas does not see its variables. */
 const light: Theme = { background: "#ffffff", text: "#212121" };
 const dark: Theme = { background: "#303030", text: "#f5f5f5" };
 

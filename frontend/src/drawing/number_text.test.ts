@@ -1,5 +1,19 @@
 import { describe, expect, it } from "vitest";
-import { percentText } from "./number_text";
+import { measuredText, percentText } from "./number_text";
+
+describe("what was measured", () => {
+  it.each([
+    [65536, "65536"],
+    [12_345_678, "12345678"],
+    [0, "0"],
+    [1234.5, "1230"],
+    [2 ** 100, "1.27e30"],
+    [-65536, "\u221265500"],
+    [Infinity, "Inf"],
+  ])("of %d is written %s: a count to its last digit", (value, text) => {
+    expect(measuredText(value, 3)).toBe(text);
+  });
+});
 
 describe("a share in percent", () => {
   it.each([

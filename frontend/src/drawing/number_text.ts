@@ -16,6 +16,15 @@ export function numberText(value: number, digits = 5): string {
   return signed(value, exponentText(magnitude, digits));
 }
 
+/** Larger whole numbers are hardly counts. */
+const largestCount = 1e9;
+
+/** What may be a count, which is written to its last digit; any other value to so many significant digits. */
+export function measuredText(value: number, digits = 5): string {
+  const isCount = Number.isInteger(value) && value >= 0 && value < largestCount;
+  return isCount ? String(value) : numberText(value, digits);
+}
+
 /** Eight digits tell every float32 from the next one. */
 const mostDigits = 8;
 
@@ -38,6 +47,11 @@ export function percentText(share: number): string {
   if (percent < 0.01) return "<0.01%";
   if (percent > 99) return `${Math.min(99.99, Math.floor(percent * 100) / 100)}%`;
   return `${Number(percent.toPrecision(2))}%`;
+}
+
+/** "1 sample", "3 samples". */
+export function several(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
 
 /** A range of indices: "17", "16–19". */

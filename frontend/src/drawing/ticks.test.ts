@@ -55,6 +55,19 @@ describe("ticks of a colour bar", () => {
       { position: 0.5, text: "0" },
     ]);
   });
+
+  it.each([
+    ["symlog", "cividis", 0],
+    ["log", "cividis", 0],
+    // The upper half of the map is the whole bar.
+    ["log", "vik", 0],
+    ["linear", "vik", 0.5],
+    // A range without an extent is drawn in the middle colour.
+    ["linear", "cividis", 0.5],
+  ] as const)("of zeros alone, %s on %s, say so at their colour", (kind, name, position) => {
+    const zeros: Scale = { ...symlog, kind, limit: 0, low: 0, high: 0 };
+    expect(barTicks(zeros, colourMap(name), 0.1)).toEqual([{ position, text: "0" }]);
+  });
 });
 
 describe("ticks along a side", () => {

@@ -84,14 +84,15 @@ export function tickText(value: number, scale: Scale, signed: boolean): string {
  * first, then the largest: where there is no room it is the small decades near zero that go.
  */
 export function barTicks(scale: Scale, map: ColourMap, apart: number): BarTick[] {
-  if (scale.limit === 0) return [{ position: 0.5, text: "0" }];
+  const [start, end] = usedPositions(scale, map);
+  const along = (value: number) => (position(scale, map, value) - start) / (end - start);
+  if (scale.limit === 0) return [{ position: along(0), text: "0" }];
   if (isRange(scale, map) && scale.low === scale.high)
     return [{ position: 0.5, text: tickText(scale.low, scale, false) }];
-  const [start, end] = usedPositions(scale, map);
   const unsigned = isUnsigned(scale);
   const ticks: BarTick[] = [];
   for (const value of candidates(scale, map)) {
-    const at = (position(scale, map, value) - start) / (end - start);
+    const at = along(value);
     const inside = !unsigned || value >= valueAt(scale, map, start) * (1 - 1e-9);
     if (inside && ticks.every((tick) => Math.abs(tick.position - at) >= apart)) {
       ticks.push({ position: at, text: barText(value, scale, map) });

@@ -51,6 +51,18 @@ describe("a vertical axis", () => {
     }
   });
 
+  it("writes zero where zeros alone run, on every scale", () => {
+    for (const [kind, height] of [
+      ["linear", 0.5],
+      ["symlog", 0.5],
+      ["log", 0],
+    ] as const) {
+      const axis = valueAxis(scale(kind, 0, 0), true);
+      expect(heightOf(axis, 0)).toBe(height);
+      expect(axisTicks(axis, 0.1)).toEqual([{ position: height, text: "0" }]);
+    }
+  });
+
   it("has round numbers with as many digits as tell them apart", () => {
     const texts = (low: number, high: number) =>
       axisTicks(valueAxis(scale("linear", low, high), false), 0.1).map(({ text }) => text);

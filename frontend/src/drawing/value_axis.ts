@@ -56,7 +56,7 @@ function decadeTicks({ scale }: ValueAxis): Candidate[] {
 
 /** Round numbers or powers of ten along the axis, none closer to another than `apart` of its height. */
 export function axisTicks(axis: ValueAxis, apart: number): BarTick[] {
-  if (axis.scale.limit === 0) return [{ position: 0.5, text: "0" }];
+  if (axis.scale.limit === 0) return [{ position: heightOf(axis, 0), text: "0" }];
   const ticks: BarTick[] = [];
   for (const { value, text } of axis.scale.kind === "linear" ? linearTicks(axis) : decadeTicks(axis)) {
     const position = heightOf(axis, value);

@@ -11,7 +11,7 @@ import { covers } from "./region";
 import { type Wanted, wanted } from "./wanted";
 
 export interface LoadedArray extends NumericArray {
-  /** The step of what was taken away from it, if anything was. */
+  /** The step of what was taken away from it, if anything was; left out where that is another run at the same step. */
   minusStep?: number;
 }
 

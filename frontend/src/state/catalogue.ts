@@ -4,7 +4,7 @@ import { computed, signal } from "@preact/signals";
 import { fetchDataLocation, fetchIndex, type Index, type Layer, type Quantity, type Run } from "../api";
 import { choices, choose, mostRuns } from "./choices";
 import { needs } from "./needs";
-import { reportProblem, resolveProblem } from "./problems";
+import { attempts, reportProblem, resolveProblem } from "./problems";
 
 export const index = signal<Index | null>(null);
 export const dataLocation = signal<string | null>(null);
@@ -13,6 +13,7 @@ export const dataLocation = signal<string | null>(null);
 export const polls = signal(0);
 
 let asking: Promise<void> | null = null;
+let wasRefused = false;
 
 async function ask(): Promise<void> {
   try {
@@ -21,7 +22,11 @@ async function ask(): Promise<void> {
     if (answer.runs.length === 0) dataLocation.value ??= await fetchDataLocation();
     resolveProblem("index");
     polls.value++;
+    // What answers again may have been started anew.
+    if (wasRefused) attempts.value++;
+    wasRefused = false;
   } catch (error) {
+    wasRefused = true;
     reportProblem("index", error);
   } finally {
     asking = null;

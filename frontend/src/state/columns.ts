@@ -37,12 +37,27 @@ export function columnName({ run, minus }: ShownRun): string {
 
 interface Stepped {
   step: number;
+  /** That of what is taken away, where it is to be said. */
   minusStep?: number;
 }
 
+interface RunAtStep {
+  run: string;
+  step: number;
+}
+
+/**
+ * What is said of the steps of two that are subtracted: of two runs at one step, that one. Of a run taken away from itself
+ * the steps are all that tells its difference from its values.
+ */
+export function stepsOfDifference(one: RunAtStep, other: RunAtStep): Stepped {
+  const { step } = one;
+  return one.run !== other.run && step === other.step ? { step } : { step, minusStep: other.step };
+}
+
 /** "step 30", "step 30 \u2212 step 0". */
-export function stepText({ step, minusStep = step }: Stepped): string {
-  return minusStep === step ? `step ${step}` : `step ${step} \u2212 step ${minusStep}`;
+export function stepText({ step, minusStep }: Stepped): string {
+  return minusStep === undefined ? `step ${step}` : `step ${step} \u2212 step ${minusStep}`;
 }
 
 /** The name of a column where it stands among others: with its step where a run has two. */

@@ -1,8 +1,10 @@
 /** The difference of two arrays that were fetched, made once a pair. */
 
 import { subtracted } from "../drawing/difference";
+import { several } from "../drawing/number_text";
 import { summarise } from "../drawing/summary";
 import { type LoadedArray } from "./arrays";
+import { stepsOfDifference } from "./columns";
 
 const made = new WeakMap<LoadedArray, WeakMap<LoadedArray, LoadedArray>>();
 
@@ -11,15 +13,15 @@ export function differenceOf(one: LoadedArray, other: LoadedArray): LoadedArray 
   const known = made.get(one)?.get(other);
   if (known !== undefined) return known;
   const { cells, nan, inf } = subtracted(one.cells, other.cells);
-  const own = { cells, nan, inf, ...summarise(cells), marginals: null, channel_norms: null, minusStep: other.step };
-  const found: LoadedArray = { ...one, dtype: "float32", ...own };
+  const own = { cells, nan, inf, ...summarise(cells), marginals: null, channel_norms: null };
+  const found: LoadedArray = { ...one, dtype: "float32", ...own, ...stepsOfDifference(one, other) };
   const of = made.get(one) ?? new WeakMap<LoadedArray, LoadedArray>();
   made.set(one, of.set(other, found));
   return found;
 }
 
 function sizeText({ full_shape: [rows, columns], matrix }: LoadedArray): string {
-  return matrix === null ? `${rows} timesteps × ${columns} channels` : `${rows} × ${columns}`;
+  return matrix === null ? `${several(rows, "timestep")} × ${several(columns, "channel")}` : `${rows} × ${columns}`;
 }
 
 /** Why there is no difference; null when there is one. */

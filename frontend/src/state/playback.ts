@@ -30,7 +30,9 @@ export function dragTo(step: number): void {
 export function moveStep(direction: 1 | -1): void {
   if (snappedStep.value === null) return;
   playing.value = false;
-  choose({ step: neighbour(keptSteps.value, snappedStep.value, direction) });
+  const next = neighbour(keptSteps.value, snappedStep.value, direction);
+  // Beyond the last step there is none: whoever follows the latest goes on following it.
+  if (next !== snappedStep.value) choose({ step: next });
 }
 
 export function setFollowing(following: boolean): void {

@@ -14,7 +14,7 @@ export const problem = computed<string | null>(() => {
   return first === undefined ? null : (sentences.value[first] ?? null);
 });
 
-/** Counts the requests to try again: by the button here, and by TensorBoard's own for reloading. */
+/** Counts what is a reason to try again: the button here, TensorBoard's own reloading, a server that answers again. */
 export const attempts = signal(0);
 
 export function reportProblem(asked: Asked, error: unknown): void {

@@ -63,11 +63,15 @@ async function load(lacking: ShownRun[], name: string): Promise<void> {
 
 /** Keeps the series of what is shown up to date. */
 export function watchSeries(): () => void {
+  let attempt = attempts.peek();
   return effect(() => {
-    // Read so that the effect runs again at every poll and every retry.
-    if (polls.value + attempts.value < 0) return;
+    // Read so that the effect runs again at every poll.
+    if (polls.value < 0) return;
+    // A TensorBoard that was started anew may keep other arrays of the very same steps.
+    const isAskedAnew = attempts.value !== attempt;
+    attempt = attempts.value;
     const name = layerName.value === null ? undefined : quantity.value?.quantity;
-    const lacking = name === undefined ? [] : shownRuns.value.filter((run) => lacksSeries(run, name));
+    const lacking = name === undefined ? [] : shownRuns.value.filter((run) => isAskedAnew || lacksSeries(run, name));
     if (name !== undefined && lacking.length > 0) {
       void load(lacking, name);
       return;

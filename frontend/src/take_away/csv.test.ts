@@ -19,6 +19,14 @@ describe("comma-separated values", () => {
     expect(csvOf({ ...table, rowLabels: [1, 4, 7] })).toBe("sample,x\n1,nan\n4,inf\n7,-inf\n");
   });
 
+  it("have the sign of zero", () => {
+    const cells = Float32Array.of(-0, 0);
+    const table = { kind: "matrix" as const, cells, shape: [1, 2] as const, rowName: "row", columnNames: ["x", "y"] };
+    expect(csvOf(table)).toBe("row,x,y\n0,-0,0\n");
+    const fields = [{ name: "low", type: "float" as const, values: [-0, 0] }];
+    expect(csvOf({ kind: "lines", fields })).toBe("low\n-0\n0\n");
+  });
+
   it("quote what would be taken for something else", () => {
     const fields = [
       { name: "run", type: "text" as const, values: ['lr=1, "a"', "b\nc"] },

@@ -10,14 +10,19 @@ function notFiniteText(value: number): string {
   return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
 }
 
+/** As few digits as tell the number from all others; the sign of zero too, which String() leaves out. */
+function numpyText(value: number): string {
+  if (!Number.isFinite(value)) return notFiniteText(value);
+  return Object.is(value, -0) ? "-0" : String(value);
+}
+
 /** Nine digits tell every float32 from its neighbours. */
 function float32Text(value: number): string {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(9))) : notFiniteText(value);
+  return numpyText(value === 0 ? value : Number(value.toPrecision(9)));
 }
 
 function valueText(value: string | number): string {
-  if (typeof value === "string") return quoted(value);
-  return Number.isFinite(value) ? String(value) : notFiniteText(value);
+  return typeof value === "string" ? quoted(value) : numpyText(value);
 }
 
 function matrixRows({ cells, shape, rowName, rowLabels, columnNames }: Matrix): string[] {

@@ -1,5 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { binsOf, histogramNumbers } from "./panel_numbers";
+import { type ShownRun } from "../state/catalogue";
+import { binsOf, histogramNumbers, unitNames } from "./panel_numbers";
+
+describe("the columns of a matrix", () => {
+  const run = { layer: { gates: ["update", "reset"] } } as unknown as ShownRun;
+
+  it("are units of gates, where they are", () => {
+    expect(unitNames(run, "forward/kernel", 4)).toEqual(["update 0", "update 1", "reset 0", "reset 1"]);
+    expect(unitNames(run, "forward/kernel", 3)).toEqual(["column 0", "column 1", "column 2"]);
+    expect(unitNames(run, "forward/projection_kernel", 2)).toEqual(["column 0", "column 1"]);
+  });
+});
 
 describe("bins as they are taken away", () => {
   it("have their edges", () => {

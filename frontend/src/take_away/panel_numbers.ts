@@ -4,6 +4,7 @@ import { type Histogram, linearEdge } from "../drawing/histogram";
 import { numberOf } from "../drawing/picture";
 import { type LoadedArray } from "../state/arrays";
 import { type ShownRun } from "../state/catalogue";
+import { gatesOf } from "../state/matrix_gates";
 import { wholeOf } from "../state/whole_arrays";
 import { type Lines, type Matrix } from "./table";
 
@@ -12,12 +13,11 @@ function float32Of({ cells }: LoadedArray): Float32Array {
 }
 
 /** "forget 3" where the columns are gates × units, else "column 3". */
-function unitNames({ layer }: ShownRun, width: number): string[] {
-  const { gates } = layer;
+export function unitNames({ layer }: Pick<ShownRun, "layer">, matrix: string, width: number): string[] {
+  const gates = gatesOf(layer, matrix, width);
   const units = width / gates.length;
-  const hasGates = gates.length > 0 && Number.isInteger(units);
   return Array.from({ length: width }, (_, column) =>
-    hasGates ? `${gates[Math.floor(column / units)]} ${column % units}` : `column ${column}`,
+    gates.length > 0 ? `${gates[Math.floor(column / units)]} ${column % units}` : `column ${column}`,
   );
 }
 
@@ -31,7 +31,7 @@ export async function matrixNumbers(run: ShownRun, array: LoadedArray): Promise<
     return { kind: "matrix", cells, shape: [rows, columns], rowName: "timestep", columnNames };
   }
   const isFlat = rows === 1 && whole.matrix.endsWith("/bias");
-  const columnNames = unitNames(run, columns);
+  const columnNames = unitNames(run, whole.matrix, columns);
   return { kind: "matrix", cells, shape: isFlat ? [columns] : [rows, columns], rowName: "row", columnNames };
 }
 

@@ -191,6 +191,38 @@ describe("the tab", () => {
     expect(choices.value.step).toBe(50);
   });
 
+  it("follows the latest step on, where no step comes after it", async () => {
+    await waitFor(() => drawings()[0]);
+    fireEvent.keyDown(document.body, { key: "ArrowRight" });
+    fireEvent.click(screen.getByRole("button", { name: "Next step" }));
+    expect(choices.value.step).toBeNull();
+    choices.value = { ...choices.value, step: 50 };
+    fireEvent.keyDown(document.body, { key: "ArrowLeft" });
+    expect(choices.value.step).toBe(50);
+    fireEvent.keyDown(document.body, { key: "ArrowRight" });
+    expect(choices.value.step).toBe(100);
+  });
+
+  it("goes from kept step to kept step by all of the slider's arrows", async () => {
+    await waitFor(() => drawings()[0]);
+    const slider = screen.getByLabelText("Step");
+    for (const [down, up] of [
+      ["ArrowLeft", "ArrowRight"],
+      ["ArrowDown", "ArrowUp"],
+    ]) {
+      fireEvent.keyDown(slider, { key: down });
+      expect(choices.value.step).toBe(50);
+      fireEvent.keyDown(slider, { key: up });
+      expect(choices.value.step).toBe(100);
+    }
+    // As with all other keys, the browser's own are left to it.
+    expect(fireEvent.keyDown(slider, { key: "ArrowLeft", altKey: true })).toBe(true);
+    expect(fireEvent.keyDown(screen.getByRole("tab", { name: "Heatmap" }), { key: "ArrowLeft", altKey: true })).toBe(
+      true,
+    );
+    expect([choices.value.step, choices.value.view]).toEqual([100, "heatmap"]);
+  });
+
   it("reads the true timestep in the reflected half", async () => {
     await waitFor(() => drawings()[0]);
     fireEvent.click(screen.getByLabelText("reflect backward half"));

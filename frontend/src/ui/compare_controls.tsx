@@ -61,6 +61,12 @@ function DifferenceSelect() {
     ...(runs.length < 2 ? [] : runs.map((run): [string, string] => [runPrefix + run, differenceText(run, runs)])),
   ];
   if (options.length < 2 && minus === null) return null;
+  const chosen = subtrahendText(minus);
+  // The run that is taken away may have been taken off the screen since, or all the others.
+  if (minus !== null && !options.some(([value]) => value === chosen)) {
+    const text = minus === "earlier" ? "this step \u2212 another" : differenceText(minus.run, runs);
+    options.push([chosen, `${text}, not possible here`]);
+  }
   return (
     <Select
       id="minus"
@@ -69,7 +75,7 @@ function DifferenceSelect() {
         "Show what is left when one run, or the other step, is taken away: for differences too small to be seen side by side. " +
         "The arrays must have equal shapes"
       }
-      value={subtrahendText(minus)}
+      value={chosen}
       options={options}
       onChange={chooseSubtrahend}
     />

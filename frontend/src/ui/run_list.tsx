@@ -58,7 +58,9 @@ export function RunList() {
         {found.length === 0 ? <p class="hint">No run is called so.</p> : null}
       </div>
       <p class="hint" role="status">
-        {tooManyRuns.value ? `At most ${mostRuns} runs are shown at once. Take one off first.` : ""}
+        {tooManyRuns.value && selectedRuns.value.length >= mostRuns
+          ? `At most ${mostRuns} runs are shown at once. Take one off first.`
+          : ""}
       </p>
     </fieldset>
   );

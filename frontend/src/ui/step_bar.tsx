@@ -34,6 +34,9 @@ function Ticks({ steps, kept }: { steps: number[]; kept: number[] }) {
   );
 }
 
+/** A slider's own arrows would go no further than a step that has no arrays. */
+const arrows: Partial<Record<string, 1 | -1>> = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 };
+
 function Slider() {
   const steps = writtenSteps.value;
   const at = snappedStep.value ?? 0;
@@ -57,9 +60,10 @@ function Slider() {
           event.currentTarget.valueAsNumber = nearestIndex(steps, snappedStep.value ?? wish);
         }}
         onKeyDown={(event) => {
-          if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+          const turn = arrows[event.key];
+          if (turn === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
           event.preventDefault();
-          moveStep(event.key === "ArrowLeft" ? -1 : 1);
+          moveStep(turn);
         }}
       />
     </div>

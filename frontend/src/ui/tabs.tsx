@@ -4,7 +4,7 @@ import { viewNamed, views } from "../views/registry";
 
 function moveFocus(event: KeyboardEvent): void {
   const turn = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-  if (turn === undefined) return;
+  if (turn === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
   event.stopPropagation();
   const at = views.indexOf(viewNamed(choices.value.view));
   const next = views[(at + turn + views.length) % views.length];

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 
 from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import taps
@@ -159,7 +160,13 @@ def _fixed_pass(
 
 
 def _tensors(arrays: Any) -> Any:  # a tensor or a structure of them
-    return keras.tree.map_structure(lambda array: None if array is None else keras.ops.convert_to_tensor(array), arrays)
+    return keras.tree.map_structure(lambda array: None if array is None else _tensor(array), arrays)
+
+
+def _tensor(array: Any) -> Tensor:
+    """A tensor of it, of the type to which `fit` brings what it is given."""
+    is_float = isinstance(array, np.ndarray) and array.dtype.kind == "f"
+    return keras.ops.convert_to_tensor(array, keras.config.floatx() if is_float else None)
 
 
 def _loss_of(
@@ -195,9 +202,10 @@ def _loss_of(
 
 def fit_taps(model: Model, layers: Sequence[keras_layers.RecordedLayer], **options: Any) -> taps.Taps:
     """Taps for a running `fit`; see `fit_callback.FitModule`."""
-    made: taps.Taps = _backend().make_taps(model, layers, optimizer=model.optimizer, **options)
+    backend = _backend()
+    made: taps.Taps = backend.make_taps(model, layers, optimizer=model.optimizer, **options)
     made.passes_told = type(model).train_step is keras.Model.train_step and steps_per_execution(model) == 1
-    model.train_function = detaching(model.train_function, made)
+    model.train_function = detaching(model.train_function, made, backend.END_OF_DATA)
     return made
 
 
@@ -214,11 +222,13 @@ def fit_probe(
 
 def batches_trained(model: Model) -> int:
     """How many batches the optimizer has seen."""
-    optimizer = getattr(model, "optimizer", None)
+    optimizer: Any = getattr(model, "optimizer", None)
+    while hasattr(optimizer, "inner_optimizer"):  # that of mixed precision scales the loss, and counts nothing
+        optimizer = optimizer.inner_optimizer
     if optimizer is None:
         return 0
-    iterations = int(keras.ops.add(optimizer.iterations, 0))  # of a variable of tf.distribute int() makes none
-    return iterations * (getattr(optimizer, "gradient_accumulation_steps", None) or 1)
+    # Of accumulated gradients `iterations` are the updates. And of a variable of tf.distribute int() makes none.
+    return int(keras.ops.add(optimizer._iterations, 0))  # noqa: SLF001  # no public way
 
 
 def steps_per_execution(model: Model) -> int:

@@ -29,6 +29,7 @@ STATE_GRADIENT = "state_gradient/"  # + the state's index; where a layer returns
 INPUT = "input"
 MASK = "mask"
 INITIAL_STATE = "initial_state/"
+DIFFERENTIATED = "differentiated"  # (samples, 1); there where the loss holds gradients that came back through the call
 
 SEQUENCE_RANK = 3
 # What LayerRecord takes.

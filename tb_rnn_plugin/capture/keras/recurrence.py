@@ -7,10 +7,18 @@ from typing import Any
 
 from tb_rnn_plugin import cells
 from tb_rnn_plugin.capture import cudnn_weights, recurrences
-from tb_rnn_plugin.capture.keras.recorded_layer import Array, Layer, RecordedLayer, framework_of, keras_of
+from tb_rnn_plugin.capture.keras.recorded_layer import (
+    DIFFERENTIATED,
+    Array,
+    Layer,
+    RecordedLayer,
+    framework_of,
+    keras_of,
+)
 from tb_rnn_plugin.capture.keras.recurrent_layer import RecurrentLayer
 from tb_rnn_plugin.capture.recurrences import Derivation
 from tb_rnn_plugin.derivation import left_out_of_all
+from tb_rnn_plugin.quantity_names import OUTPUT_GRADIENT
 from tb_rnn_plugin.record import LayerRecord
 from tb_rnn_plugin.recurrence.activations import ACTIVATIONS
 from tb_rnn_plugin.recurrence.half import CannotDerive, Traits
@@ -44,6 +52,7 @@ class Recurrences:
             return list(records)
         by_name = {record.name: record for record in records}
         reasons: dict[str, list[str]] = {}
+        differentiated: list[str] = []
         for layer in self._layers:
             if not isinstance(layer, RecurrentLayer):
                 continue
@@ -53,6 +62,9 @@ class Recurrences:
                     by_name[name] = _with_recurrence(
                         layer, by_name[name], inputs.get(name, {}), weights, self._derivation
                     )
+                    if DIFFERENTIATED in inputs.get(name, {}) and name not in self._said:
+                        self._said.add(name)
+                        differentiated.append(name)
             except CannotDerive as reason:
                 if layer.name not in self._said:
                     self._said.add(layer.name)
@@ -60,6 +72,12 @@ class Recurrences:
         if reasons:
             said = " ".join(left_out_of_all(names, reason) for reason, names in reasons.items())
             warnings.warn(f"rnn_summary: {said}", stacklevel=4)
+        if differentiated:
+            warnings.warn(
+                f"rnn_summary: the gradient through time of {', '.join(map(repr, differentiated))} is left out: the "
+                "loss holds gradients of it, and how they come back inside the layer isn't known.",
+                stacklevel=4,
+            )
         return list(by_name.values())
 
 
@@ -78,9 +96,12 @@ def _with_recurrence(
 ) -> LayerRecord:
     if not record.sequences and layer.has_output:
         return record  # no gradient reached it, and its taps say so
+    sequences = dict(record.sequences)
+    if DIFFERENTIATED in inputs:  # what comes back through time doesn't all begin at the output
+        sequences.pop(OUTPUT_GRADIENT, None)
     made = recurrences.recurrence_of(
         traits(layer, training=derivation.training),
-        sequences=record.sequences,
+        sequences=sequences,
         inputs=inputs,
         weights=weights,
         derivation=derivation,

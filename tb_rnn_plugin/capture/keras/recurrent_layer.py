@@ -8,6 +8,7 @@ import numpy as np
 from tb_rnn_plugin import record
 from tb_rnn_plugin.capture import cudnn_weights
 from tb_rnn_plugin.capture.keras.recorded_layer import (
+    DIFFERENTIATED,
     INITIAL_STATE,
     INPUT,
     MASK,
@@ -121,7 +122,7 @@ class RecurrentLayer(RecordedLayer):
 
         "state_gradient/0", … is the gradient of the last states, where the layer returns them. The states of a
         bidirectional layer are the forward ones, then the backward ones. Of stacked cells only the first one has an
-        input, as the others' are the outputs of the cells below them.
+        input, as the others' are the outputs of the cells below them. "differentiated" is passed on.
         """
         is_first = self.states is not None and not self.states.start
         names = (INPUT, MASK) if is_first else (MASK,)
@@ -129,7 +130,8 @@ class RecurrentLayer(RecordedLayer):
         for prefix in (INITIAL_STATE, STATE_GRADIENT):
             states = [state for part in parts for of_half in self._states(part, prefix) for state in of_half]
             inputs.update({f"{prefix}{index}": state for index, state in enumerate(states)})
-        return inputs
+        differentiated = [part[DIFFERENTIATED] for part in parts if DIFFERENTIATED in part]
+        return inputs | ({DIFFERENTIATED: differentiated[0]} if differentiated else {})
 
     def first_samples(self, name: str, tensor: Tensor, samples: int | None) -> Tensor:
         """The first samples of what a call was given under a name, which may be along the second axis."""

@@ -21,8 +21,6 @@ class Claim:
         self._model = weakref.ref(model)
         self._tapped: list[Layer] = [tapped for layer in layers for tapped in layer.tapped]
         shared = [layer.name for layer in layers if any(map(self._others, layer.tapped))]
-        for tapped in self._tapped:
-            _models.setdefault(id(tapped), []).append(self._model)
         if shared:
             warnings.warn(
                 f"rnn_summary: {', '.join(map(repr, shared))}: another model with taps has the same layer, so that "
@@ -30,6 +28,8 @@ class Claim:
                 "layer out of one by layers=.",
                 stacklevel=5,
             )
+        for tapped in self._tapped:
+            _models.setdefault(id(tapped), []).append(self._model)
 
     def _others(self, tapped: Layer) -> bool:
         found = [of() for of in _models.get(id(tapped), ())]

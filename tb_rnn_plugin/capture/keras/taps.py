@@ -94,13 +94,13 @@ class KerasTaps(taps.Taps):
             keep_inputs=keep_inputs or derives,
         )
         self._recorder = self._make_recorder(optimizer=optimizer)
-        self._compile = on_compile(model, optimizer, self._train_with)
         self._train_function = getattr(model, "train_function", None)
         self._armed = False
         self._attached = True
         self._said: set[str] = set()
+        self._claim = Claim(model, layers)  # which may warn, and so raise: nothing is on the model yet
         self._recorder.attach()
-        self._claim = Claim(model, layers)
+        self._compile = on_compile(model, optimizer, self._train_with)
         self.arm(armed=True)
 
     @property

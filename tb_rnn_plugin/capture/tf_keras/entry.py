@@ -17,6 +17,7 @@ from tb_rnn_plugin.capture.fit_callback import detaching
 from tb_rnn_plugin.capture.keras import layers as keras_layers
 from tb_rnn_plugin.capture.keras.arguments import one_batch, training_optimizer
 from tb_rnn_plugin.capture.keras.description import describe
+from tb_rnn_plugin.capture.keras.tensorflow.backend import END_OF_DATA
 from tb_rnn_plugin.capture.keras.tensorflow.store import to_numpy
 from tb_rnn_plugin.capture.recurrences import Derivation
 from tb_rnn_plugin.capture.tf_keras import graph as tf1_graph
@@ -145,7 +146,7 @@ def fit_taps(model: Model, layers: Sequence[keras_layers.RecordedLayer], **optio
     if tf1_graph.is_graph_model(model):
         return tf1_graph_taps.GraphTaps(model, layers, **options)
     made = TfKerasTaps(model, layers, optimizer=model.optimizer, **options)
-    model.train_function = detaching(model.train_function, made)
+    model.train_function = detaching(model.train_function, made, END_OF_DATA)
     return made
 
 

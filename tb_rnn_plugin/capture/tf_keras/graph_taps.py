@@ -89,7 +89,11 @@ class GraphTaps(taps.Taps):
                 )
             return []
         self._say_missing(self._fetched.gradients)
-        return self._fetched.gradients.records(values, self._weights, self._recurrences)
+        try:
+            return self._fetched.gradients.records(values, self._weights, self._recurrences)
+        except Exception as error:  # noqa: BLE001  # training is worth more than its log
+            self._say(f"a step could not be recorded: {error!r}")
+            return []
 
     def detach(self) -> None:
         """Takes the taps off; what was added to the graph stays there."""

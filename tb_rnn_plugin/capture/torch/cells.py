@@ -159,10 +159,10 @@ class _CellSequence(Call):
         """Takes a call."""
         if self.steps and states:
             self.steps[-1].separate(input_, states, outputs)
-        if self._keep_inputs:
-            self._inputs.append(_batched(input_.detach()))
+        if self._keep_inputs:  # copies: a training loop may overwrite them with its next batch
+            self._inputs.append(_batched(input_.detach()).clone())
             if not self.steps:
-                self._initial = [_batched(state.detach()) for state in states]
+                self._initial = [_batched(state.detach()).clone() for state in states]
         self.steps.append(_Step(self, outputs))
 
     def may_go_on(self, outputs: Sequence[torch.Tensor], now: Call) -> bool:
@@ -228,7 +228,7 @@ class CellTap(Tap):
         self.add_hook(self.module.register_forward_hook, self._called, self.clock, with_kwargs=True)
 
     def _called(self, module: nn.Module, arguments: Sequence[Any], named: Mapping[str, Any], result: Any) -> None:
-        if not torch.is_grad_enabled():
+        if not self.note_call():
             return
         input_, state = _given(module, arguments, named)
         count = 2 if isinstance(module, nn.LSTMCell) else 1

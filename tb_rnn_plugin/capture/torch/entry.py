@@ -1,5 +1,7 @@
 """PyTorch models: taps in their training, and records of one batch."""
 
+import functools
+import weakref
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
@@ -109,7 +111,7 @@ class TorchTaps(taps.Taps):
         self.inputs: dict[str, dict[str, Array]] = {}
         self._optimizer = optimizer
         self._scaler = grad_scaler
-        self._clock = torch_taps.Clock(self._scale)
+        self._clock = torch_taps.Clock(functools.partial(_scale, grad_scaler))
         self._keep_inputs = keep_inputs
         self._recorder = Recorder(
             layers,
@@ -121,7 +123,10 @@ class TorchTaps(taps.Taps):
         self._ranks = Ranks(wrapper.group, self._clock.notices) if wrapper else None
         self._step = 0
         self._recorded = False
+        self._attached = True
         self._recorder.attach()
+        # What nobody holds nobody can write: as when a notebook's cell is run once more.
+        weakref.finalize(self, self._recorder.detach).atexit = False
         self.arm(armed=True)
 
     def collect(self, step: int) -> list[record.LayerRecord]:
@@ -134,10 +139,11 @@ class TorchTaps(taps.Taps):
 
     def arm(self, *, armed: bool) -> None:
         """Turns recording on or off, beginning with the next forward pass."""
-        self._recorder.arm(armed=armed)
+        self._recorder.arm(armed=armed and self._attached)
 
     def detach(self) -> None:
         """Takes the taps off. Calling it again does nothing."""
+        self._attached = False
         self._recorder.detach()
 
     def take(self) -> list[record.LayerRecord]:
@@ -184,7 +190,13 @@ class TorchTaps(taps.Taps):
             return None
 
     def _explain_nothing(self) -> None:
-        if self._clock.armed and not self._recorder.has_failed:
+        if not self._attached:
+            self._notices.say(
+                "detached",
+                f"nothing is recorded at step {self._step}: the taps were detached. Call write inside of their `with` "
+                "statement, or before `detach`.",
+            )
+        elif self._clock.armed and not self._recorder.has_failed:
             self._notices.say(
                 "nothing",
                 f"nothing is recorded at step {self._step}: no backward pass went through the recurrent layers since "
@@ -269,14 +281,15 @@ class TorchTaps(taps.Taps):
                 "gradient scaler as grad_scaler=.",
             )
 
-    def _scale(self, device: torch.device) -> torch.Tensor | None:
-        if self._scaler is None:
-            return None
-        return cast("torch.Tensor", self._scaler.scale(torch.ones((), device=device))).detach()
-
     @property
     def _notices(self) -> torch_taps.Notices:
         return self._clock.notices
+
+
+def _scale(scaler: Any, device: torch.device) -> torch.Tensor | None:
+    if scaler is None:
+        return None
+    return cast("torch.Tensor", scaler.scale(torch.ones((), device=device))).detach()
 
 
 def _stored_gradient(parameter: torch.Tensor) -> torch.Tensor | None:

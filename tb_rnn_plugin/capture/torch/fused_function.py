@@ -108,3 +108,8 @@ class Arguments:
             states=tuple(state.detach() for state in self.states),
             weights=[weight.detach() for weight in self.weights],
         )
+
+    def copied(self) -> "Arguments":
+        """As `detached`, with copies of what a training loop may overwrite with its next batch: input and states."""
+        made = self.detached()
+        return dataclasses.replace(made, input=made.input.clone(), states=tuple(state.clone() for state in made.states))

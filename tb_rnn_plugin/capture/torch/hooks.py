@@ -46,6 +46,7 @@ def stop_hiding(module: nn.Module) -> None:
 
 
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks")
+_STATE = 2  # where the attributes are in what __reduce_ex__ returns; not all classes give any
 _HOOK_FLAGS = ("_forward_pre_hooks_with_kwargs", "_forward_hooks_with_kwargs", "_forward_hooks_always_called")
 
 
@@ -55,9 +56,9 @@ def _reduce_without_hooks(reference: Callable[[], nn.Module | None], protocol: A
     module: Any = reference()
     of_class: Any = type(module)
     reduced = of_class.__reduce_ex__(module, protocol)
-    if not isinstance(reduced, tuple) or not isinstance(reduced[2], dict):
-        return reduced
-    return (*reduced[:2], _without_hooks(reduced[2]), *reduced[3:])
+    if not isinstance(reduced, tuple) or len(reduced) <= _STATE or not isinstance(reduced[_STATE], dict):
+        return reduced  # the class has a way of its own
+    return (*reduced[:_STATE], _without_hooks(reduced[_STATE]), *reduced[_STATE + 1 :])
 
 
 def _copy_without_hooks(reference: Callable[[], nn.Module | None], memo: Any) -> Any:

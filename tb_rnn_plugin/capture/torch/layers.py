@@ -312,7 +312,7 @@ def as_array(tensor: torch.Tensor, factor: float = 1.0, *, is_copy: bool = False
         kept.flags.writeable = False
         return kept
     with torch.no_grad():
-        copy = torch.empty(tensor.shape, dtype=torch.float32)
+        copy = torch.empty(tensor.shape, dtype=torch.float32, device="cpu")  # whatever the default device is
         copy.copy_(tensor.to_dense() if tensor.is_sparse else tensor)
         if factor != 1.0:
             copy *= factor

@@ -71,7 +71,7 @@ class OutputTap(Tap):
         self.add_hook(self.module.register_forward_hook, self._called, self.clock)
 
     def _called(self, module: nn.Module, _: object, result: Any) -> None:
-        if not torch.is_grad_enabled():
+        if not self.note_call():
             return
         output = _first(result)
         if not isinstance(output, torch.Tensor):

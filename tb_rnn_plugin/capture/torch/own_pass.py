@@ -70,12 +70,13 @@ def capture(
     derivation = recurrences.Derivation(quantities=CAPTURED_QUANTITIES if bptt else frozenset())
     recorder.attach()
     try:
-        with torch.inference_mode(False), torch.enable_grad(), _unchanged(model, training=training):
-            recorder.arm(armed=True)
-            value = _weighted(loss(_called(model, x), y), sample_weight)
-            recorder.forget_gradients()
-            gradients = _gradients(value, [*model.parameters(), *_leaves(x)])
-        recorded = recorder.read(lambda _: 1.0)
+        with _with_backward_pass(training=training):
+            with torch.inference_mode(False), torch.enable_grad(), _unchanged(model, training=training):
+                recorder.arm(armed=True)
+                value = _weighted(loss(_called(model, x), y), sample_weight)
+                recorder.forget_gradients()
+                gradients = _gradients(value, [*model.parameters(), *_leaves(x)])
+            recorded = recorder.read(lambda _: 1.0)
         records = [
             each.record(lambda *_: True, lambda p: gradients.get(id(p)), 1.0, _recurrence(each, derivation))
             for each in recorded
@@ -135,6 +136,17 @@ def _gradients(value: torch.Tensor, tensors: Sequence[torch.Tensor]) -> dict[int
         return {}
     gradients = torch.autograd.grad(value, needed, allow_unused=True)
     return {id(tensor): gradient for tensor, gradient in zip(needed, gradients, strict=True) if gradient is not None}
+
+
+@contextlib.contextmanager
+def _with_backward_pass(*, training: bool) -> Iterator[None]:
+    """Does without cuDNN outside of training mode: its recurrent layers have no backward pass there."""
+    before = torch.backends.cudnn.enabled
+    torch.backends.cudnn.enabled = before and training
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.enabled = before
 
 
 @contextlib.contextmanager

@@ -61,7 +61,10 @@ class Recorded:
 
     def with_parts(self, others: Sequence[Mapping[str, Array]]) -> "Recorded":
         """The same call on a larger batch, of which other processes recorded the other parts."""
-        parts = [{name: torch.tensor(array) for name, array in part.items()} for part in (self.sequences, *others)]
+        parts = [
+            {name: torch.tensor(array, device="cpu") for name, array in part.items()}
+            for part in (self.sequences, *others)
+        ]
         return dataclasses.replace(self, sequences=_arrays(torch_taps.joined(parts), 1.0)) if others else self
 
     def record(

@@ -2,6 +2,7 @@
 
 import abc
 import warnings
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -109,8 +110,7 @@ class Call(abc.ABC):
 
     def __init__(self, clock: Clock, module: nn.Module) -> None:
         self.clock = clock
-        # As torch.utils.checkpoint asks it.
-        self.in_backward = torch._C._current_graph_task_id() != -1  # noqa: SLF001
+        self.in_backward = _is_in_backward()
         self.micro_batch = clock.forward(in_backward=self.in_backward)
         self.replica = _replica(module)
         self.arrived = False
@@ -128,6 +128,11 @@ class Call(abc.ABC):
         """What was recorded of one of the module's layers; and what it was given, if that is kept."""
 
 
+def _is_in_backward() -> bool:
+    """Whether a backward pass is being made; as torch.utils.checkpoint asks it."""
+    return torch._C._current_graph_task_id() != -1  # noqa: SLF001
+
+
 def _replica(module: nn.Module) -> int:
     """The device of a torch.nn.DataParallel's replica."""
     if not getattr(module, "_is_replica", False):
@@ -140,35 +145,38 @@ class Gradient:
 
     def __init__(self, call: Call, total: torch.Tensor | None = None) -> None:
         self._total = total
-        self._call = call
+        # Weak, since the call holds this: a cycle would keep its tensors until Python looks for cycles, many steps on.
+        self._call = weakref.ref(call)
+        self._passes = call.passes
         self._version = call.passes.version
 
     @property
     def total(self) -> torch.Tensor | None:
         """What arrived, in those passes that count; None for nothing."""
-        return self._total if self._version == self._call.passes.version else None
+        return self._total if self._version == self._passes.version else None
 
     def of(self, tensor: torch.Tensor) -> "Gradient":
         """Waits at `tensor`."""
-        if tensor.requires_grad:
-            self._call.needs_gradient = True
+        call = self._call()
+        if tensor.requires_grad and call is not None:
+            call.needs_gradient = True
             tensor.register_hook(self)  # type: ignore[no-untyped-call]
         return self
 
     def __call__(self, gradient: torch.Tensor | None) -> None:
         """The hook on the tensor."""
-        if gradient is None:  # another output of the same function has one
+        call, passes = self._call(), self._passes
+        if call is None or gradient is None:  # it was forgotten; or another output of the same function has one
             return
-        passes = self._call.passes
         counts = passes.counts()
         # A loss that holds gradients, made with create_graph=True, is still to come.
         ends_forward = passes.have_accumulated or not torch.is_grad_enabled()
-        self._call.clock.gradient(gradient.device, ends_forward=ends_forward)
+        call.clock.gradient(gradient.device, ends_forward=ends_forward)
         if not counts:
             return
         gradient, before = gradient.detach(), self.total
         self._total, self._version = gradient if before is None else before + gradient, passes.version
-        self._call.arrived = True
+        call.arrived = True
 
 
 class Tap(abc.ABC):
@@ -239,9 +247,24 @@ class Tap(abc.ABC):
             call.passes.forget()
             call.arrived = False
 
+    def note_call(self) -> bool:
+        """Notes a call that is being made; returns whether it is to be kept.
+
+        Not one that torch.jit.trace makes, as for SummaryWriter.add_graph, nor one without gradients. That may be the
+        first run of what reentrant activation checkpointing computes once more, in a backward pass that belongs to the
+        micro-batch that begins here.
+        """
+        if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+            return False
+        if torch.is_grad_enabled():
+            return True
+        self.clock.forward(in_backward=_is_in_backward())
+        return False
+
     def add(self, call: Call) -> None:
         """Takes a call, and lets go of those of steps that are over, and of the first ones when there are too many."""
-        if not call.in_backward:
+        # What is computed once more begins no step, unless its first run, without gradients, was not kept.
+        if not (call.in_backward and self._calls and self._calls[-1].micro_batch == call.micro_batch):
             self._let_go(call.micro_batch)
         if self.has_failed:
             return
@@ -315,13 +338,13 @@ def joined(parts: Sequence[Mapping[str, torch.Tensor]]) -> Sequences:
     if any(MASK in part for part in parts) or len({array.shape[1] for array in inputs}) > 1:
         for part in filled:
             if INPUT in part:
-                part.setdefault(MASK, torch.ones(part[INPUT].shape[:2], dtype=torch.bool))
+                part.setdefault(MASK, torch.ones(part[INPUT].shape[:2], dtype=torch.bool, device="cpu"))
     made: Sequences = {}
     for quantity in parts[0]:
         arrays = [part[quantity] for part in parts if quantity in part]
         if len(arrays) == len(parts):
             longest = max(array.shape[1] for array in arrays)
-            made[quantity] = torch.cat([_padded(array, longest) for array in arrays])
+            made[quantity] = torch.cat([_padded(array, longest).to(arrays[0].device) for array in arrays])
     return made
 
 

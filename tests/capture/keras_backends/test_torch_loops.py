@@ -1,5 +1,6 @@
 """Taps in ordinary PyTorch loops over a Keras model."""
 
+import contextlib
 import functools
 from typing import Any
 
@@ -16,9 +17,10 @@ import torch
 
 from tb_rnn_plugin import rnn_summary
 from tb_rnn_plugin.capture.keras import entry as capture_keras
-from tests.capture.keras_backends.network import Expected, data, network, sgd, small_network
+from tests.capture.keras_backends.network import MATRICES, Expected, data, network, sgd, small_network
 
 layers = keras.layers
+INSIDE = "gradient through time of 'last' is left out: the loss holds gradients of it"
 
 
 def loss_of(model: Any, x: Any, y: Any) -> Any:
@@ -82,6 +84,42 @@ def test_several_backward_passes_through_one_forward_pass(backend: str) -> None:
         (loss / 4).backward(retain_graph=True)
         ((3 * loss) / 4).backward()
         expected.check(taps.collect(0))
+
+
+@on_each("torch", case="loop of one's own, a loss with a gradient penalty")
+def test_gradients_in_the_loss_are_not_those_of_the_loss(backend: str) -> None:
+    model = small_network()
+    gru, head = model.layers[1:]
+    x, y = data(4)
+
+    def outputs(inputs: Any) -> tuple[Any, Any]:
+        hidden = gru(inputs)
+        return hidden, head(hidden**2)  # so that the penalty depends on the hidden state
+
+    def penalty(prediction: Any, inputs: Any) -> Any:
+        (slope,) = torch.autograd.grad(prediction.sum(), inputs, create_graph=True)
+        return 10 * ((slope.square().sum((1, 2)).sqrt() - 1) ** 2).mean()
+
+    inputs = torch.tensor(x, requires_grad=True)
+    hidden, prediction = outputs(inputs)
+    loss = torch.nn.functional.mse_loss(prediction, torch.tensor(y)) + penalty(prediction, inputs)
+    weights = [weight.value for weight in gru.trainable_weights]
+    of_hidden, *of_weights = torch.autograd.grad(loss, [hidden, *weights])
+
+    with rnn_summary.attach(model, every=1, samples=None) as taps:
+        for step in range(2):
+            model.zero_grad()
+            inputs = torch.tensor(x, requires_grad=True)
+            _, prediction = outputs(inputs)
+            loss = torch.nn.functional.mse_loss(prediction, torch.tensor(y)) + penalty(prediction, inputs)
+            loss.backward()
+            with pytest.warns(UserWarning, match=INSIDE) if step == 0 else contextlib.nullcontext():  # said once
+                (record,) = taps.collect(step)
+            np.testing.assert_allclose(record.sequences["output_gradient"][:, 0], of_hidden, rtol=1e-4, atol=1e-6)
+            for matrix, gradient in zip(MATRICES, of_weights, strict=True):
+                np.testing.assert_allclose(record.weight_gradients["forward"][matrix], gradient, rtol=1e-4, atol=1e-6)
+            assert record.recurrence is not None
+            assert set(record.recurrence.sequences()) == {"gate/update", "gate/reset", "gate/candidate"}
 
 
 @on_each("torch")

@@ -6,6 +6,7 @@ import { isTurned, type Part, type Picture } from "../../drawing/picture";
 import { rangeTicks } from "../../drawing/ticks";
 import { type LoadedArray } from "../../state/arrays";
 import { type ShownRun } from "../../state/catalogue";
+import { gatesOf } from "../../state/matrix_gates";
 import { type GatePiece, gatePieces } from "./gate_pieces";
 import { type Drawn } from "./layout";
 import { sightIn } from "./pictures";
@@ -224,7 +225,8 @@ function TurnedAxes(props: AxesProps) {
 function MatrixAxes({ run, array, picture, size, top, children }: AxesProps) {
   const part = picture.parts.at(0);
   const columns = part?.columns ?? [];
-  const pieces = gatePieces(run.layer.gates, array.full_shape[1], columns);
+  const [, width] = array.full_shape;
+  const pieces = gatePieces(gatesOf(run.layer, array.matrix ?? "", width), width, columns);
   const pixel = pixelSize(picture, size).across;
   const hasGates = pieces.length > 0;
   const units = hasGates ? unitTicks(columns, pieces, pixel) : columnTicks(array, picture, size);

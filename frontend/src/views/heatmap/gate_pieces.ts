@@ -19,10 +19,10 @@ function pixelsBefore(columns: readonly Range[], column: number): number {
   return column <= first ? at : at + (column - first) / (last - first + 1);
 }
 
-/** Of the columns that each pixel stands for; none where the layer has no gates, or this matrix no block for each. */
+/** Of the columns that each pixel stands for; none where there is nothing to be parted. */
 export function gatePieces(gates: readonly string[], fullColumns: number, columns: readonly Range[]): GatePiece[] {
+  if (gates.length < 2) return [];
   const units = fullColumns / gates.length;
-  if (gates.length < 2 || !Number.isInteger(units)) return [];
   return gates
     .map((gate, i) => ({
       gate,

@@ -46,5 +46,18 @@ describe("the name of a cell", () => {
     expect(cellText(run(["forward"], gates), array([4, 16], "forward/kernel"), [2, 2], [9, 9])).toBe(
       "row 2, cell gate, unit 1",
     );
+    expect(cellText(run(["forward"], gates), array([4, 16], "forward/kernel"), [2, 2], [8, 11])).toBe(
+      "largest of row 2, cell gate, units 0\u20133",
+    );
+  });
+
+  it("has the columns alone where they are of two gates, or of none", () => {
+    const gates = ["input", "forget", "cell", "output"];
+    expect(cellText(run(["forward"], gates), array([4, 20], "forward/kernel"), [2, 2], [3, 5])).toBe(
+      "largest of row 2, columns 3\u20135",
+    );
+    expect(cellText(run(["forward"], gates), array([4, 4], "forward/projection_kernel"), [2, 2], [1, 1])).toBe(
+      "row 2, column 1",
+    );
   });
 });

@@ -6,6 +6,7 @@ import { type LoadedArray } from "../../state/arrays";
 import { type ShownRun } from "../../state/catalogue";
 import { choices } from "../../state/choices";
 import { columnName, stepText } from "../../state/columns";
+import { gatesOf } from "../../state/matrix_gates";
 import { quantityPhrase } from "../../state/names";
 import { type Panel } from "../../state/panels";
 import { normText } from "./channel_norms";
@@ -80,11 +81,12 @@ function channelsText(run: ShownRun, array: LoadedArray, places: Span): string {
     : `channels ${indicesText(found)}${direction}`;
 }
 
-/** Columns of a kernel are gates × units, a block a gate. */
-function unitText({ layer }: ShownRun, columns: Span, width: number): string {
-  const units = layer.gates.length > 0 ? width / layer.gates.length : width;
-  const gate = layer.gates.length > 1 ? layer.gates[Math.floor(columns[0] / units)] : undefined;
-  if (gate === undefined || columns[1] - columns[0] >= units) {
+/** Columns of a kernel are gates × units, a block a gate. Pooled ones may be of two gates: those have no unit. */
+function unitText({ layer }: ShownRun, matrix: string, columns: Span, width: number): string {
+  const gates = gatesOf(layer, matrix, width);
+  const units = width / gates.length;
+  const [gate, last] = columns.map((column) => gates[Math.floor(column / units)]);
+  if (gates.length < 2 || gate !== last) {
     return `${isOne(columns) ? "column" : "columns"} ${rangeText(columns)}`;
   }
   const within: Span = [columns[0] % units, columns[1] % units];
@@ -106,7 +108,7 @@ export function cellText(run: ShownRun, array: LoadedArray, rows: Span, columns:
     return `${largest}${channels}, ${time}`;
   }
   const row = `${isOne(rows) ? "row" : "rows"} ${rangeText(rows)}`;
-  return `${largest}${row}, ${unitText(run, columns, array.full_shape[1])}`;
+  return `${largest}${row}, ${unitText(run, array.matrix, columns, array.full_shape[1])}`;
 }
 
 /** A rounded array, shown while scrubbing, must not pretend to more digits than it has. */

@@ -1,7 +1,7 @@
 /** The histograms of a direction: gates down, matrices across. */
 
 import { keyOfRun, type ShownRun, shownRuns } from "../../state/catalogue";
-import { differences, stepText } from "../../state/columns";
+import { differences, stepsOfDifference, stepText } from "../../state/columns";
 import { runColour } from "../../state/names";
 import { targetStep } from "../../state/series";
 import { RunName } from "../run_heading";
@@ -34,7 +34,9 @@ function DifferenceLegend({ group }: { group: Group }) {
                 <RunName run={minus} />
               </>
             )}
-            <span class="quiet">{stepText({ step, minusStep })}</span>
+            <span class="quiet">
+              {stepText(stepsOfDifference({ run: column.run, step }, { run: minus.run, step: minusStep }))}
+            </span>
           </span>
         );
       })}

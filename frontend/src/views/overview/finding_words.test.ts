@@ -44,5 +44,7 @@ describe("findings", () => {
     expect(texts({ value: null, since: 100 })[0]).toBe("gradient horizon: not finite");
     expect(texts({ value: null, since: 100 })[2]).toBe("at step 100");
     expect(texts({ measure: "dead_units", of: null, value: 3 })[0]).toBe("dead units: 3");
+    // Counts are not rounded.
+    expect(texts({ measure: "dead_units", of: 65536, value: 1234 })[0]).toBe("dead units: 1234 of 65536");
   });
 });

@@ -1,6 +1,6 @@
 /** Findings in words, and which of them explain which. */
 
-import { numberText, percentText } from "../../drawing/number_text";
+import { measuredText, numberText, percentText } from "../../drawing/number_text";
 import { type Finding, type Health, type Measure } from "../../state/health";
 
 /** A finding, and all that probably follows from it. */
@@ -69,7 +69,7 @@ export function measureOf({ runs }: Health, finding: Finding): Measure | undefin
 
 function valueText(value: number, of: number | null, unit: Measure["unit"] | undefined): string {
   if (unit === "share") return percentText(value);
-  return of === null ? numberText(value, 3) : `${numberText(value, 3)} of ${numberText(of, 4)}`;
+  return of === null ? measuredText(value, 3) : `${measuredText(value, 3)} of ${measuredText(of, 4)}`;
 }
 
 function sinceText({ since, clean_until: clean, until }: Finding): string {

@@ -10,6 +10,7 @@ import { snappedStep } from "../../state/series";
 import { nearestStep } from "../../state/steps";
 import { useTakeable } from "../../take_away/takeable";
 import { type FlowLayout } from "./flow_layout";
+import { flowNumbers } from "./flow_numbers";
 import { axes, colouring, type Flow, horizonOf, nonFiniteSteps, pointedCell } from "./flow_scene";
 import { badgeText, flowLabel } from "./flow_words";
 
@@ -169,15 +170,7 @@ export function FlowMap({ flow, size }: FlowProps) {
     name: `${run.run}, gradient flow, ${direction}`,
     title: `${run.run}, ${run.layer.layer} ${phrase}, ${direction}: norm by timestep and training step`,
     fileParts: [run.run, run.layer.layer, run.quantity.quantity, "flow", direction],
-    numbers: () =>
-      Promise.resolve({
-        kind: "matrix",
-        cells: profiles.norms,
-        shape: profiles.shape,
-        rowName: "step",
-        rowLabels: profiles.steps,
-        columnNames: Array.from({ length: profiles.shape[1] }, (_, i) => `t = ${i * (profiles.blocks.at(-1) ?? 1)}`),
-      }),
+    numbers: () => Promise.resolve(flowNumbers(profiles)),
   }));
   const badge = badgeText(flow);
   return (

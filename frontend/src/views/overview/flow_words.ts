@@ -2,7 +2,7 @@
 
 import { type Range } from "../../drawing/cell_array";
 import { timestepsOfRow } from "../../drawing/flow_map";
-import { numberText, rangeText } from "../../drawing/number_text";
+import { numberText, rangeText, several } from "../../drawing/number_text";
 import { quantityPhrase } from "../../state/names";
 import { axes, type Flow, nonFiniteSteps } from "./flow_scene";
 
@@ -25,7 +25,8 @@ export function flowLabel(flow: Flow): string {
   const { run, profiles, direction } = flow;
   const { steps, timesteps, least, largest } = profiles;
   const subject = `${run.run}, ${run.layer.layer} ${quantityPhrase(run.quantity.quantity)}, ${direction}`;
-  const reach = `norm at ${Math.max(0, ...timesteps)} timesteps and ${steps.length} steps`;
+  const most = timesteps.reduce((a, b) => Math.max(a, b), 0);
+  const reach = `norm at ${several(most, "timestep")} and ${several(steps.length, "step")}`;
   const ends = steps.length === 0 ? "" : ` from ${steps[0]} to ${steps[steps.length - 1]}`;
   const values =
     least === null || largest === null

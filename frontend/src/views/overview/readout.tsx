@@ -1,6 +1,6 @@
 /** What is pointed at in numbers: a cell of the maps, a step of a trend, or a unit. */
 
-import { numberText } from "../../drawing/number_text";
+import { measuredText, numberText } from "../../drawing/number_text";
 import { flows, pointedCell } from "./flow_scene";
 import { readFlow } from "./flow_words";
 import { pointedTrend, type PointedTrend } from "./health_rows";
@@ -39,7 +39,7 @@ function TrendReadout({ of: { run, layer, title, point } }: { of: PointedTrend }
         {run} / {layer}
       </strong>
       , {title} at step {point.step}:{" "}
-      <strong>{point.value === null ? "not to be had" : numberText(point.value)}</strong>
+      <strong>{point.value === null ? "not to be had" : measuredText(point.value)}</strong>
     </span>
   );
 }

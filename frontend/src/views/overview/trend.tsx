@@ -1,7 +1,7 @@
 /** A number over the steps, as small as a word. */
 
 import { visibleColour } from "../../drawing/line_colours";
-import { numberText } from "../../drawing/number_text";
+import { measuredText } from "../../drawing/number_text";
 import { alongSteps, curvePath, type StepPoint } from "../../drawing/step_curve";
 import { trendHeight, type TrendAxis } from "../../drawing/trend_axis";
 import { dark } from "../../state/host";
@@ -34,8 +34,8 @@ export function trendText(title: string, points: readonly StepPoint[]): string {
   const there = points.flatMap(({ step, value }) => (value === null ? [] : [{ step, value }]));
   if (there.length === 0) return `${title}: nothing finite`;
   const [first, last] = [there[0], there[there.length - 1]];
-  if (first === last) return `${title}: ${numberText(last.value, 3)} at step ${last.step}`;
-  return `${title} from ${numberText(first.value, 3)} at step ${first.step} to ${numberText(last.value, 3)} at step ${last.step}`;
+  if (first === last) return `${title}: ${measuredText(last.value, 3)} at step ${last.step}`;
+  return `${title} from ${measuredText(first.value, 3)} at step ${first.step} to ${measuredText(last.value, 3)} at step ${last.step}`;
 }
 
 function verticalAt(x: number, name: string) {

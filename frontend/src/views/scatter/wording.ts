@@ -1,6 +1,6 @@
 /** What the drawings are called, and what is said of their values. */
 
-import { numberText } from "../../drawing/number_text";
+import { numberText, several } from "../../drawing/number_text";
 import { type Cells, numberOf } from "../../drawing/picture";
 import { columnName, stepText } from "../../state/columns";
 import { quantityPhrase } from "../../state/names";
@@ -29,10 +29,6 @@ export function countsOf({ samples, channels }: Dots): Counts {
   const counts: Counts = { low: null, high: null, nan: 0, inf: 0 };
   for (const { array } of samples) for (const channel of channels) take(counts, array.cells, channel);
   return counts;
-}
-
-function several(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
 
 /** "gru, step 400, decoder output gradient: 32 channels, 2 samples each, from −2e-3 to 3e-3, 1 NaN". */

@@ -52,8 +52,9 @@ export function matrixOf({ item }: Pick<Panel, "item">): string {
 /** The blocks of a drawn matrix that are not all finite, gate by gate; of a difference they are not known. */
 export function notFinite({ run, item, array }: Panel): Block[] {
   if (array === null || run.minus !== null || array.nan + array.inf === 0) return [];
-  const own = shownStatistics.value.find((one) => one.run.run === run.run);
-  const blocks = own?.steps.find(({ step }) => step === array.step)?.blocks ?? [];
+  // Of a run that stands there at two steps, one entry has all of them, the other none.
+  const steps = shownStatistics.value.flatMap((one) => (one.run.run === run.run ? one.steps : []));
+  const blocks = steps.find(({ step }) => step === array.step)?.blocks ?? [];
   return blocks.filter(
     ({ direction, matrix, nan, inf }) => `${direction}/${matrix}` === item && (nan ?? 0) + (inf ?? 0) > 0,
   );

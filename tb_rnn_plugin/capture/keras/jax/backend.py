@@ -22,6 +22,9 @@ from tb_rnn_plugin.capture.keras.layers import RecordedLayer
 from tb_rnn_plugin.capture.keras.own_pass import OwnPass
 from tb_rnn_plugin.capture.keras.recorded_pass import Recording
 
+#: What a training function raises where an epoch ends, if its length wasn't known.
+END_OF_DATA = (StopIteration,)
+
 Model: TypeAlias = Any
 Tensor: TypeAlias = Any
 Values: TypeAlias = Mapping[int, Any]

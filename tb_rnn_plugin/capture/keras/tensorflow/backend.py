@@ -30,7 +30,10 @@ from tb_rnn_plugin.capture.keras.tensorflow.store import Store, to_numpy
 from tb_rnn_plugin.capture.keras.tensorflow.workers import Workers
 from tb_rnn_plugin.capture.recurrences import Derivation
 
-__all__ = ["FixedPass", "TensorFlowTaps", "make_taps"]
+__all__ = ["END_OF_DATA", "FixedPass", "TensorFlowTaps", "make_taps"]
+
+#: What a training function raises where an epoch ends, if its length wasn't known.
+END_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
 
 Tensor: TypeAlias = Any
 Optimizer: TypeAlias = Any
@@ -91,8 +94,8 @@ class TensorFlowTaps(taps.Taps):
         self._functions = {name: getattr(model, name, None) for name in ("test_function", "predict_function")}
         self._recurrences = Recurrences(layers, Derivation(quantities=self.derived, samples=samples))
         self._recorder = self.recorder_class(layers, keep_inputs=keep_inputs or self._recurrences.wanted)
+        self._claim = Claim(model, layers)  # which may warn, and so raise: nothing is on the model yet
         self._recorder.attach()
-        self._claim = Claim(model, layers)
         self._wants_matrices = self.wants(*record.MATRIX_QUANTITIES) or self._recurrences.wanted
         self.before_pass = self._read_weights if self._wants_matrices else None
         self._applies: list[Override] = []
@@ -136,6 +139,13 @@ class TensorFlowTaps(taps.Taps):
         """
         if not self._attached:
             return []
+        try:
+            return self._take()
+        except Exception as error:  # noqa: BLE001  # training is worth more than its log
+            self._say(f"a step could not be recorded: {error!r}")
+            return []
+
+    def _take(self) -> list[record.LayerRecord]:
         if self._recorder.error is not None:
             self._say(f"some layers can't be tapped: {self._recorder.error!r}")
         taken = self._recorder.take()
@@ -145,7 +155,8 @@ class TensorFlowTaps(taps.Taps):
             if self._recorder.armed:
                 self._say(
                     "nothing was recorded: no backward pass went through the layers. If the training step is "
-                    "a tf.function, attach before it is called for the first time"
+                    "a tf.function, attach before it is called for the first time; the GradientTape has to be in the "
+                    "same tf.function as the model"
                 )
             return []
         self._say_missing(taken[0])
@@ -228,8 +239,29 @@ class TensorFlowTaps(taps.Taps):
             return
         stash = Store(len(self._stashes), self._recorder.passes, self._stashes)
         stash.keep(tensors, counted=False)
+        self._let_go_before(stash)
         if stash.used:
             self._stashes.append(stash)
+
+    def _let_go_before(self, stash: Store) -> None:
+        """Forgets an eager step that nobody wrote, which is over where its weights are updated again.
+
+        One in a graph gives way to the next by itself.
+        """
+        over = [
+            before
+            for before in self._stashes
+            if before.held
+            and before.held <= stash.held
+            and before.replica == stash.replica
+            and before.held_since < stash.held_since
+        ]
+        index_of = self._indexes() if over else {}
+        for before in over:
+            self._stashes.remove(before)
+            for layer_index, layer in enumerate(self._layers):
+                if any(f"{_GRADIENT}{index_of[id(variable)]}" in before.held for variable in layer.variables.values()):
+                    self._recorder.let_go(layer_index, before)
 
     def _all_variables(self) -> list[Any]:
         """The variables of the layers, once each; later ones at the end, so that an index keeps its meaning."""
@@ -240,6 +272,10 @@ class TensorFlowTaps(taps.Taps):
                     known.add(id(variable))
                     self._variables.append(variable)
         return self._variables
+
+    def _indexes(self) -> dict[int, int]:
+        """Where each variable stands among all, by its id."""
+        return {id(variable): index for index, variable in enumerate(self._all_variables())}
 
     def _read_stash(self) -> dict[str, Array]:
         """What was kept of the weights; their gradients summed over replicas, as the optimizer sums them."""
@@ -272,7 +308,7 @@ class TensorFlowTaps(taps.Taps):
     ) -> tuple[list[dict[tuple[str, str], Array]], list[dict[tuple[str, str], Array]]]:
         if not self._wants_matrices:
             return [{} for _ in self._layers], [{} for _ in self._layers]
-        index_of = {id(variable): index for index, variable in enumerate(self._all_variables())}
+        index_of = self._indexes()
         weights, gradients = [], []
         for layer in self._layers:
             variables = {key: (index_of[id(variable)], variable) for key, variable in layer.variables.items()}

@@ -8,16 +8,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 import tensorflow as tf
-from tensorflow.python.saved_model import save_context  # there is no public way to ask whether it saves
+from tensorflow.python.eager import record as tapes  # there is no public way to ask what a tape watches
+from tensorflow.python.saved_model import save_context  # nor whether it saves
 
 from tb_rnn_plugin.capture.keras import layers as keras_layers
 from tb_rnn_plugin.capture.keras.calls import Outputs, part
-from tb_rnn_plugin.capture.keras.layers import Layer, Part, RecordedLayer
+from tb_rnn_plugin.capture.keras.layers import Array, Layer, Part, RecordedLayer
 from tb_rnn_plugin.capture.keras.override import Method, Override
+from tb_rnn_plugin.capture.keras.recorded_layer import DIFFERENTIATED
 from tb_rnn_plugin.capture.keras.tensorflow.initial_states import held_states, initial_states
 from tb_rnn_plugin.capture.keras.tensorflow.replicas import current_replica
 from tb_rnn_plugin.capture.keras.tensorflow.store import Passes, Store
+from tb_rnn_plugin.quantity_names import ACTIVATION
 
 Tensor: TypeAlias = Any
 #: For each layer its recorded calls, each a part for each tap.
@@ -95,6 +99,20 @@ class Recorder:
         for of_part in itertools.chain.from_iterable(self._stores):
             release(of_part)
 
+    def let_go(self, layer: int, of: Store) -> None:
+        """Forgets what eager calls of a layer left of a step that is over, and of those before it.
+
+        Args:
+            layer: The index of the layer.
+            of: What the step left last.
+        """
+        for of_part in self._stores[layer]:
+            of_part[:] = [
+                store
+                for store in of_part
+                if not store.held or store.replica != of.replica or store.held_since > of.held_since
+            ]
+
     def take(self) -> list[Calls] | None:
         """What each replica recorded, those that recorded anything; None if there was no room for all of it."""
         taken = [self._take(replica) for replica in sorted(self._passes)]
@@ -105,7 +123,7 @@ class Recorder:
         complete = True
         for of_layer in self._stores:
             of_replica = [[store for store in of_part if store.replica == replica] for of_part in of_layer]
-            read = [[store.read() for store in sorted(of, key=_order) if store.is_filled] for of in of_replica]
+            read = [[_read(store) for store in sorted(of, key=_order) if store.is_filled] for of in of_replica]
             parts = [[part for part in of_part if part is not None] for of_part in read]
             complete = complete and [len(of_part) for of_part in parts] == [len(of_part) for of_part in read]
             calls.append(list(zip(*parts, strict=False)))
@@ -152,6 +170,7 @@ class Recorder:
                 try:
                     # A SavedModel holds gradients too, and can't hold variables that aren't the model's.
                     if not save_context.in_save_context():
+                        store.is_differentiated |= tapes.should_record_backprop(list(tensors))
                         self._keep(store, stores, tensors[: returned.kept], gradients[: returned.kept], kept)
                 except Exception as error:  # noqa: BLE001
                     self.error = error
@@ -175,6 +194,13 @@ class Recorder:
         store.keep(part(tensors, gradients) | dict(kept) or {_PASSED: tf.constant(value=True)}, counted=True)
         if store.used and store not in stores:
             stores.append(store)
+
+
+def _read(store: Store) -> dict[str, Array] | None:
+    part = store.read()
+    if part is not None and store.is_differentiated and ACTIVATION in part:
+        part[DIFFERENTIATED] = np.ones((len(part[ACTIVATION]), 1), bool)
+    return part
 
 
 def _order(store: Store) -> int:

@@ -67,6 +67,8 @@ class Store:
         self._held: dict[str, Tensor] = {}
         self._variables: dict[str, tf.Variable] = {}
         self._extents: dict[str, tf.Variable] = {}  # true shapes of what was cut or padded for XLA
+        #: Whether the loss holds gradients that came back here.
+        self.is_differentiated = False
         self._when: Any = None  # a variable, or a tensor: the count of passes when this was kept
 
     def keep(self, tensors: Mapping[str, Tensor], *, counted: bool) -> None:
@@ -128,6 +130,16 @@ class Store:
     def release(self) -> None:
         """Lets go of what is held from an eager pass."""
         self._held = {}
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The names of what is held from an eager pass."""
+        return frozenset(self._held)
+
+    @property
+    def held_since(self) -> int:
+        """How many passes had been made when that was kept; 0 where nothing is held."""
+        return int(self._when) if self._held else 0
 
     @property
     def replica(self) -> int:

@@ -20,6 +20,9 @@ from tb_rnn_plugin.capture.keras.own_pass import OwnPass
 from tb_rnn_plugin.capture.keras.recorded_pass import Recording
 from tb_rnn_plugin.capture.keras.torch.recorder import Recorder, arrays, copies
 
+#: What a training function raises where an epoch ends, if its length wasn't known.
+END_OF_DATA = (StopIteration,)
+
 Model: TypeAlias = Any
 
 

@@ -13,7 +13,9 @@ import torch
 from tb_rnn_plugin.capture.keras import calls as keras_calls
 from tb_rnn_plugin.capture.keras.layers import Array, Part, RecordedLayer
 from tb_rnn_plugin.capture.keras.override import Method, Override
+from tb_rnn_plugin.capture.keras.recorded_layer import DIFFERENTIATED
 from tb_rnn_plugin.capture.keras.recorded_pass import Recording
+from tb_rnn_plugin.capture.torch.passes import Passes
 
 Optimizer: TypeAlias = Any
 Variable: TypeAlias = Any
@@ -33,34 +35,45 @@ class Call:
         number: In which pass.
     """
 
-    def __init__(self, layer: int, tap: int, order: int, number: int, kept: Tensors) -> None:
+    def __init__(self, layer: int, tap: int, order: int, number: int, kept: Tensors, passes: Passes) -> None:
         self.layer = layer
         self.tap = tap
         self.order = order
         self.number = number
         self._kept = kept
+        self._passes = passes
+        self._version = passes.version
         self._tensors: list[torch.Tensor] = []
         self._gradients: dict[int, torch.Tensor] = {}
 
-    def through(self, outputs: keras_calls.Outputs, arrived: Callable[["Call"], None]) -> Any:
+    def through(self, outputs: keras_calls.Outputs, arrived: Callable[["Call", int, torch.Tensor], None]) -> Any:
         """What the call returned, in copies that are tapped: the output may be the very tensor that is a state too."""
         self._tensors = [tensor.detach() for tensor in outputs.tensors[: outputs.kept]]
         copies = [tensor.clone() for tensor in outputs.tensors]
         for index, copy in enumerate(copies):
             if copy.requires_grad:
-                copy.register_hook(functools.partial(self._arrive, index, arrived))
+                copy.register_hook(functools.partial(arrived, self, index))
         return outputs.replaced(copies)
 
-    def _arrive(self, index: int, arrived: Callable[["Call"], None], gradient: torch.Tensor) -> None:
+    def add(self, index: int, gradient: torch.Tensor) -> bool:
+        """Takes what arrived at one of its tensors; whether that is a gradient of the loss."""
+        if not self._passes.counts():
+            return False
+        if self._version != self._passes.version:  # what arrived until now was no gradient of the loss
+            self._version = self._passes.version
+            self._gradients = {}
         before = self._gradients.get(index)
         # Of several backward passes through one forward pass the gradients add up, as those of the weights do.
         self._gradients[index] = gradient.detach() if before is None else before + gradient.detach()
-        arrived(self)
+        return True
 
     def part(self) -> dict[str, Array]:
         """What is recorded of it. Where the loss doesn't depend on a tensor, no gradient arrives: it is zero."""
         gradients = [self._gradients.get(i, torch.zeros_like(tensor)) for i, tensor in enumerate(self._tensors)]
-        return arrays(keras_calls.part(self._tensors, gradients) | dict(self._kept))
+        part = keras_calls.part(self._tensors, gradients) | dict(self._kept)
+        if self._passes.are_differentiated and self._tensors:
+            part[DIFFERENTIATED] = torch.ones((len(self._tensors[0]), 1), dtype=torch.bool)
+        return arrays(part)
 
 
 class Recorder:
@@ -202,7 +215,8 @@ class Recorder:
                 try:
                     outputs = keras_calls.Outputs.of(layer, returned)
                     if any(tensor.requires_grad for tensor in outputs.tensors):
-                        call = Call(index, tap, next(self._order), self._pass_of_call(), kept)
+                        passes = Passes(layer.tapped[tap])
+                        call = Call(index, tap, next(self._order), self._pass_of_call(), kept, passes)
                         return call.through(outputs, self._arrived)
                 except Exception as error:  # noqa: BLE001
                     self.error = error
@@ -226,10 +240,10 @@ class Recorder:
             self._pass += 1
         return self._pass
 
-    def _arrived(self, call: Call) -> None:
+    def _arrived(self, call: Call, index: int, gradient: torch.Tensor) -> None:
         """A gradient came to a call: in the backward pass, before anything is updated."""
         try:
-            if not self._armed:
+            if not self._armed or not call.add(index, gradient):
                 return
             if self._calls and self._calls[-1].number < call.number:
                 self._forget()

@@ -1,10 +1,7 @@
-"""Gradients through time in TensorFlow 1's graph mode, against tf.gradients through loops written out in another graph.
-
-A process can't leave graph mode again, so these tests have one of their own.
-"""
+"""Gradients through time in TensorFlow 1's graph mode, against tf.gradients through loops in a graph of their own."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +23,9 @@ tf_keras = pytest.importorskip("tf_keras")
 
 import tensorflow as tf  # noqa: E402
 
-layers = tf_keras.layers
+from tests.capture.tf1_graph import network  # noqa: E402
+from tests.capture.tf1_graph.network import layers  # noqa: E402
+
 Array = npt.NDArray[Any]
 Tensor = Any
 #: For each direction its states.
@@ -39,20 +38,6 @@ KEPT = 2
 STATES = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1}
 EVERYTHING = ("activation", "output_gradient", *sorted(CAPTURED_QUANTITIES))
 TOLERANCE: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-5}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _graph_mode() -> None:
-    tf.compat.v1.disable_eager_execution()
-
-
-@pytest.fixture(autouse=True)
-def _graph() -> Iterator[None]:
-    tf_keras.backend.clear_session()
-    tf_keras.utils.set_random_seed(7)
-    tf.compat.v1.experimental.output_all_intermediates(True)
-    yield
-    tf.compat.v1.experimental.output_all_intermediates(None)
 
 
 def random(*shape: int, seed: int) -> Array:
@@ -242,7 +227,7 @@ STATEFUL_CASES = {
 
 def case(name: str, of: Case) -> Any:
     named = f"gradient through time: {name}"
-    return pytest.param(of, id=named, marks=pytest.mark.framework_case("TensorFlow 1 graph mode", named))
+    return pytest.param(of, id=named, marks=network.case(named))
 
 
 @pytest.mark.parametrize("of", [case(name, of) for name, of in CASES.items()])
@@ -284,8 +269,7 @@ def test_of_what_a_layer_is_given_the_kept_samples_are_fetched() -> None:
         model.train_on_batch([x, initial], y)
         (target,) = model._feed_targets
         feeds = {**dict(zip(model.inputs, [x, initial], strict=True)), target: np.zeros((SAMPLES, 1, 1))}
-        session = tf_keras.api._v1.keras.backend.get_session()
-        shapes = [array.shape for array in session.run(model.train_function.fetches, feeds)]
+        shapes = [array.shape for array in network.run(model.train_function.fetches, feeds)]
     whole = [(SAMPLES, TIMESTEPS, UNITS)] * 2  # the activation and its gradient: statistics are of the whole batch
     matrices = [(INPUTS, 3 * UNITS), (UNITS, 3 * UNITS), (2, 3 * UNITS)]
     assert sorted(shapes) == sorted([*whole, (KEPT, TIMESTEPS, INPUTS), (KEPT, UNITS), *matrices])
