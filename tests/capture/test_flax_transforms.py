@@ -115,17 +115,48 @@ def test_vmap_and_remat_are_seen_through() -> None:
         np.testing.assert_allclose(record.gate("", gradient=True), kernel, atol=1e-6)
 
 
+def squared_input_gradient(model: Any, x: Any) -> Any:
+    return (nnx.grad(lambda model, x: model(x).sum(), argnums=1)(model, x) ** 2).sum()
+
+
 def test_a_loss_may_be_of_gradients() -> None:
-    """As a gradient penalty is: the way back is then gone through once more."""
+    """As a gradient penalty is: the way back is then gone through once more, and is none of the loss's."""
     x, _ = batch()
-
-    def penalty(model: Any) -> Any:
-        return (nnx.grad(lambda model, x: model(x).sum(), argnums=1)(model, x) ** 2).sum()
-
     model = Shared()
-    expected = leaves(nnx.jit(nnx.grad(penalty))(model))
-    with capture_flax.attach(model, every=1, samples=1, optimizer=made(model)[1]):
-        assert leaves(nnx.jit(nnx.grad(penalty))(model)) == expected
+    gradient = nnx.jit(nnx.grad(lambda model: squared_input_gradient(model, x)))
+    expected = leaves(gradient(model))
+    with capture_flax.attach(model, every=1, samples=1, optimizer=made(model)[1]) as taps:
+        assert leaves(gradient(model)) == expected
+        with pytest.warns(UserWarning, match="differentiated itself"):
+            assert taps.collect(0) == []
+
+
+@pytest.mark.framework_case("Flax nnx", "gradient penalty: its own way back is left out of output gradients")
+@pytest.mark.parametrize("penalty_first", [False, True])
+def test_a_gradient_penalty_beside_the_loss(*, penalty_first: bool) -> None:
+    x, y = batch()
+    model = Shared()
+
+    def squared_error(model: Any) -> Any:
+        return ((model(x) - y) ** 2).mean()
+
+    def penalised(model: Any) -> Any:
+        terms = [squared_error, lambda model: squared_input_gradient(model, x)]
+        return sum(term(model) for term in (reversed(terms) if penalty_first else terms))
+
+    def nudged(model: Any, nudges: tuple[Any, Any]) -> Any:
+        first = model.rnn(x) + nudges[0]
+        second = model.rnn(first) + nudges[1]
+        return ((second[:, -1, :1] - y) ** 2).mean(), (first, second)
+
+    zeros = (jnp.zeros((3, 5, 2)), jnp.zeros((3, 5, 2)))
+    gradients, outputs = nnx.grad(nudged, argnums=1, has_aux=True)(model, zeros)
+    with capture_flax.attach(model, every=1, samples=None, optimizer=made(model)[1]) as taps:
+        nnx.jit(nnx.grad(penalised))(model)
+        records = taps.collect(0)
+    for record, output, gradient in zip(records, outputs, gradients, strict=True):
+        np.testing.assert_allclose(record.sequences["activation"], output, atol=1e-6)
+        np.testing.assert_allclose(record.sequences["output_gradient"], gradient, atol=1e-6)
 
 
 def squared(net: Any, x: Any) -> Any:

@@ -93,9 +93,14 @@ class Sink:
             keep(arrived.of_all(call, size, mapped[0]))
             return None, None
 
+        # A way back that is differentiated itself, as in a gradient penalty, is not that of the loss. (Without a rule
+        # for its derivative this could not be differentiated at all.)
+        keep_of_loss: Any = jax.custom_jvp(keep)
+        keep_of_loss.defjvp(lambda *_: (None, None))
+
         def backward(residuals: Any, gradients: Any) -> tuple[Any, None]:
             output, kept = residuals
-            keep(jax.lax.stop_gradient(Arrived.of(call, output, gradients, kept)))  # or no second derivative could be
+            keep_of_loss(Arrived.of(call, output, gradients, kept))
             return gradients, None
 
         identity.defvjp(forward, backward)

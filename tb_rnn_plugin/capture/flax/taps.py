@@ -152,7 +152,8 @@ class FlaxTaps(taps.Taps):
             self._sink.say(
                 f"no backward pass came through {', '.join(missing)}. A model that was split (nnx.split, "
                 "nnx.cached_partial, or closed over by a jitted function) before attach isn't tapped: attach first. A "
-                "layer whose parameters and inputs need no gradient has none."
+                "layer whose parameters and inputs need no gradient has none, and a backward pass that is "
+                "differentiated itself, as for a penalty, is not recorded."
             )
         return made
 
