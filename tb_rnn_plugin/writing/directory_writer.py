@@ -168,8 +168,9 @@ class DirectoryWriter(EventWriter):
                 warnings.warn(f"rnn_summary: {sentence}", stacklevel=4)
         dropped = self._computations.dropped(last=last)
         if dropped:
+            writes = "1 write" if dropped == 1 else f"{dropped} writes"
             warnings.warn(
-                f"rnn_summary.write: gradients through time, gates and cell states of {dropped} writes to "
+                f"rnn_summary.write: gradients through time, gates and cell states of {writes} to "
                 f"{self.path.parent} are left out, since writes come faster than these can be computed; all else is "
                 "written. Write less often (every=), keep fewer samples, or turn them off (bptt=False).",
                 RuntimeWarning,

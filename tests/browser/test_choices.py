@@ -84,7 +84,7 @@ def test_samples(tab: Tab) -> None:
     tab.box("Sample 0").uncheck()
     tab.settled(4)
     expect(tab.heatmap("lstm", 0)).to_have_count(0)
-    expect(tab.frame.get_by_text("1–2 of 3 kept, 3 written")).to_be_visible()
+    expect(tab.frame.get_by_text("Drawn: 1–2. Kept: 3 of 3 in the batch.")).to_be_visible()
     tab.button("all").click()
     tab.settled(6)
 

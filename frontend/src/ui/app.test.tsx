@@ -155,7 +155,7 @@ describe("the tab", () => {
     );
     expect(first.dataset).toMatchObject({ limit: "10", scale: "symlog", decades: "6", map: "vik", shape: "3x4" });
     expect(screen.getByText("not this quantity")).toBeTruthy();
-    expect(screen.getByText("0\u20131 of 3 kept, 16 written")).toBeTruthy();
+    expect(screen.getByText("Drawn: 0\u20131. Kept: 3 of 16 in the batch.")).toBeTruthy();
     expect(screen.getByText(/arrays of 1 of 3 steps were sampled away/)).toBeTruthy();
     expect(screen.getByRole("tab", { name: "Heatmap" }).getAttribute("aria-selected")).toBe("true");
   });

@@ -47,7 +47,7 @@ export function SamplePicker() {
         )}
       </div>
       <p class="hint">
-        {chosen.length === 0 ? "none" : indicesText(chosen)} of {kept} kept, {written} written
+        Drawn: {chosen.length === 0 ? "none" : indicesText(chosen)}. Kept: {kept} of {written} in the batch.
       </p>
     </fieldset>
   );

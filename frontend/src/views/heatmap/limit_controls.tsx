@@ -15,7 +15,7 @@ const kinds: [LimitKind, string][] = [
 const meaning =
   "Where the colours end. Shared: colours can be compared between all panels; one for each run: between its samples; " +
   "one for each panel: what is small in one is seen too. From 0 to 1: each panel's smallest value is 0, its largest 1, " +
-  "on a linear scale. Typed: the same whatever comes, as in a paper";
+  "on a linear scale; of absolute values, 0 is 0. Typed: the same whatever comes, as in a paper";
 
 function TypedLimits() {
   const { complaint } = typedLimits.value;
