@@ -94,7 +94,8 @@ def write(directory: Path) -> None:
 
 
 def write_loss(directory: Path, run: str, steps: tuple[int, ...]) -> None:
-    with (directory / "events.out.tfevents.1.loss").open("wb") as file:
+    # Opened after the run's own file, and so named behind it, as TensorBoard reads them.
+    with (directory / "events.out.tfevents.9999999999.loss").open("wb") as file:
         write_record(file, event_pb2.Event(wall_time=1.0, file_version="brain.Event:2").SerializeToString())
         for step in steps:
             value = summary_pb2.Summary.Value(tag="loss", simple_value=loss(run, step))
