@@ -65,7 +65,7 @@ def test_cell_is_read_and_its_step_chosen(overview: Tab) -> None:
     overview.page.mouse.click(*at_cell(overview, map_of(overview, "vanishing"), 4, 1))
     expect(overview.frame.locator(".position strong")).to_have_text("40")
     assert overview.choices["step"] == "40"
-    line = overview.frame.locator(".flow-now").last.bounding_box()
+    line = map_of(overview, "vanishing").locator("xpath=..").locator(".flow-now").bounding_box()
     box = map_of(overview, "vanishing").bounding_box()
     assert line is not None
     assert box is not None
