@@ -12,9 +12,9 @@ import optax
 import pytest
 
 from tb_rnn_plugin import rnn_summary
-from tb_rnn_plugin.derivation import completed
 from tb_rnn_plugin.record import LayerRecord
 from tb_rnn_plugin.recurrence.layer import CAPTURED_QUANTITIES
+from tests.capture.completion import done
 from tests.capture.unrolled_flax import Parameters, unrolled
 
 nnx: Any = pytest.importorskip("flax.nnx")
@@ -207,17 +207,6 @@ def by_taps(of: Case, net: Net, x: Array, jit: Callable[[Any], Any] = nnx.jit) -
         train(net, optimizer, arguments(of, x))
         (record,) = taps.collect(0)
     return done(record)
-
-
-def done(record: LayerRecord) -> LayerRecord:
-    """With what follows from its recurrence."""
-
-    def fail(layer: str, reason: str) -> None:
-        pytest.fail(f"{layer}: {reason}")
-
-    made = completed(record, fail)
-    assert made is not None
-    return made
 
 
 def check(record: LayerRecord, wanted: Mapping[str, Array], tolerance: float = 1e-5) -> None:

@@ -6,11 +6,9 @@ from typing import Any, TypeAlias
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 from keras import layers
 
-from tb_rnn_plugin.derivation import completed
 from tb_rnn_plugin.record import LayerRecord
 from tests.capture.unrolled_keras import Arrays, Unrolled, unroll
 
@@ -121,17 +119,6 @@ class Net:
                 outputs = [(forward + backward) / (2 if mode == "ave" else 1)]
         states = [state for half in went for state in half.states]
         return [*outputs, *states] if self.halves[0].return_state else outputs
-
-
-def done(record: LayerRecord) -> LayerRecord:
-    """With what follows from its recurrence."""
-
-    def fail(layer: str, reason: str) -> None:
-        pytest.fail(f"{layer}: {reason}")
-
-    made = completed(record, fail)
-    assert made is not None
-    return made
 
 
 def check(record: LayerRecord, wanted: Arrays, samples: int = SAMPLES) -> None:

@@ -17,6 +17,7 @@ optax = pytest.importorskip("optax")
 nnx: Any = pytest.importorskip("flax.nnx")
 
 from tb_rnn_plugin.capture.flax import entry as capture_flax  # noqa: E402
+from tests.capture.completion import done  # noqa: E402
 from tests.capture.flax_cases import (  # noqa: E402
     EVERYTHING,
     GRU,
@@ -31,7 +32,6 @@ from tests.capture.flax_cases import (  # noqa: E402
     Net,
     arguments,
     check,
-    done,
     expected,
     made_cell,
     order_of,

@@ -16,6 +16,7 @@ optax = pytest.importorskip("optax")
 nnx: Any = pytest.importorskip("flax.nnx")
 
 from tb_rnn_plugin.capture.flax import recurrence as flax_recurrence  # noqa: E402
+from tests.capture.completion import done  # noqa: E402
 from tests.capture.flax_cases import (  # noqa: E402
     GRU,
     INPUTS,
@@ -27,7 +28,6 @@ from tests.capture.flax_cases import (  # noqa: E402
     UNITS,
     Case,
     Net,
-    done,
     expected,
     random,
 )

@@ -18,6 +18,7 @@ from tb_rnn_plugin import rnn_summary  # noqa: E402
 from tb_rnn_plugin.capture.keras import entry as capture_keras  # noqa: E402
 from tb_rnn_plugin.recurrence.activations import ACTIVATIONS  # noqa: E402
 from tb_rnn_plugin.recurrence.layer import CAPTURED_QUANTITIES  # noqa: E402
+from tests.capture.completion import done  # noqa: E402
 from tests.capture.keras_cases import (  # noqa: E402
     INPUTS,
     KINDS,
@@ -28,7 +29,6 @@ from tests.capture.keras_cases import (  # noqa: E402
     Net,
     Together,
     check,
-    done,
     loss_of,
     net,
     together,

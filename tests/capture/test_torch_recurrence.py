@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from tb_rnn_plugin import rnn_summary
-from tb_rnn_plugin.derivation import completed
-from tb_rnn_plugin.record import LayerRecord
 from tb_rnn_plugin.recurrence.layer import CAPTURED_QUANTITIES
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:LSTM with projections")]  # PyTorch's own
@@ -18,6 +16,7 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence  # noqa: E402
 
+from tests.capture.completion import done  # noqa: E402
 from tests.capture.test_torch_tools import case, told, tolerance  # noqa: E402
 from tests.capture.unrolled_torch import expected, sample  # noqa: E402
 
@@ -85,17 +84,6 @@ class Model(nn.Module):
             {name: torch.stack([of[layer][name] for of in by_sample]) for name in by_sample[0][layer]}
             for layer in range(self.body.num_layers)
         ]
-
-
-def done(record: LayerRecord) -> LayerRecord:
-    """With what follows from its recurrence."""
-
-    def fail(layer: str, reason: str) -> None:
-        pytest.fail(f"{layer}: {reason}")
-
-    made = completed(record, fail)
-    assert made is not None
-    return made
 
 
 OF_EVERY_KIND: dict[str, dict[str, Any]] = {

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pytest
 
 from tb_rnn_plugin import rnn_summary
-from tb_rnn_plugin.derivation import completed
 from tb_rnn_plugin.record import LayerRecord
 from tb_rnn_plugin.recurrence.layer import CAPTURED_QUANTITIES
 
@@ -23,6 +22,7 @@ tf_keras = pytest.importorskip("tf_keras")
 
 import tensorflow as tf  # noqa: E402
 
+from tests.capture.completion import done  # noqa: E402
 from tests.capture.tf1_graph import network  # noqa: E402
 from tests.capture.tf1_graph.network import layers  # noqa: E402
 
@@ -192,17 +192,6 @@ def check(record: LayerRecord, wanted: Mapping[str, Array]) -> None:
     for quantity, values in wanted.items():
         computed = record.sequences[quantity]
         np.testing.assert_allclose(computed, values[: len(computed)], **TOLERANCE, err_msg=quantity)
-
-
-def done(record: LayerRecord) -> LayerRecord:
-    """With what follows from its recurrence."""
-
-    def fail(layer: str, reason: str) -> None:
-        pytest.fail(f"{layer}: {reason}")
-
-    made = completed(record, fail)
-    assert made is not None
-    return made
 
 
 SEQUENCES = {"return_sequences": True}
